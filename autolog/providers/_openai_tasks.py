@@ -42,12 +42,14 @@ def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     return LongRunning(f"deferred:{identity}", kind, final)
 
 
-def _task(body: dict[str, Any]) -> LongRunning | None:
+def _task(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the task of Z.ai or Perplexity that a response reports on; None if it reports on none."""
     identity, state = text(body.get("id")), text(body.get("task_status")) or text(body.get("status"))
     if state not in _TASK_STATES or identity is None:
         return None
-    return LongRunning(f"task:{identity}", "chat", _TASK_STATES[state])
+    video, image = "/videos" in path or "video_result" in body, "/images" in path or "image_result" in body
+    kind = "video_generation" if video else "image_generation" if image else "chat"
+    return LongRunning(f"task:{identity}", kind, _TASK_STATES[state])
 
 
 def _agent(body: dict[str, Any]) -> LongRunning | None:
@@ -72,4 +74,4 @@ def _named(body: dict[str, Any]) -> LongRunning | None:
 
 def long_running(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on and that outlives the call that began it; None if there is none."""
-    return _deferred(path, body) or _task(body) or _agent(body) or _named(body)
+    return _deferred(path, body) or _task(path, body) or _agent(body) or _named(body)

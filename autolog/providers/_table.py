@@ -22,7 +22,8 @@ class Row:
         hosts: provider names by host; one that begins with `.`, `-` or `:` stands for all hosts that end with it, and
             one that ends with `.` for all hosts that begin with it.
         paths: a regular expression for the URL paths of the format's calls, without their query.
-        own_paths: the same for further paths, which identify the format at its own hosts only; empty for none.
+        own_paths: the same for further paths, which identify the format only at its own hosts and at those that the
+            user names for it; empty for none.
         anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
         marks: keys that identify the format in requests or responses of unknown origin; `type:X` stands for a response
             whose `type` is X.
@@ -61,6 +62,10 @@ _OPENAI_PATHS = (
     r"|/deployments/[^/]+/(extensions/)?(chat|completions|responses|embeddings|images|audio|videos|realtime)(/|$)"
 )
 
+_OPENAI_OWN_PATHS = (
+    r"/(completions|responses|embeddings|moderations|rerank|web_search|layout_parsing|ocr|images/(generations|edits"
+    r"|variations)|audio/(speech|transcriptions|translations)|videos/generations)$|/async-result(/|$)|/api/(paas/v\d+/)?v1/agents$"
+)
 _GEMINI_RESOURCES = (
     "batches|decisions|files|fileSearchStores|interactions|triggers|tunedModels|tuningJobs"  # besides models
 )
@@ -68,7 +73,7 @@ _VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis
            ".rep.googleapis.com": "gcp.vertex_ai"}  # fmt: skip
 
 ROWS = (
-    Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
+    Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True, own_paths=_OPENAI_OWN_PATHS),
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
         r":(stream|batch)?[gG]enerateContent$|:(batchE|asyncBatchE|e)mbedContents?$|:(count|compute)Tokens$"
         r"|:generateAnswer$|/cachedContents$|/publishers/google/|/batchPredictionJobs(/|$)"
@@ -99,7 +104,8 @@ ROWS = (
         r"^/v1/(?!batches|files)"),  # batches are OpenAI's format
     Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
                         ".huggingface.cloud": "huggingface"},
-        r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),
+        r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", own_paths=r"^/?$|^/v1/",
+        marks=frozenset({"generated_text"})),
     Row("replicate", {"api.replicate.com": "replicate", ".replicate.com": "replicate", ".replicate.net": "replicate"},
         r"^/v1/"),
     Row("writer", {"api.writer.com": "writer"}, r"^/v1/"),

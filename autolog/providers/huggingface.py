@@ -22,7 +22,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts
-from autolog.providers._fields import count, mapping, objects, plain_path, text
+from autolog.providers._fields import count, mapping, objects, plain_path, text, total
 
 name = "huggingface"
 provider_name = "huggingface"
@@ -35,6 +35,8 @@ _OPERATIONS = {
     "text-to-speech": "speech",
     "text-to-video": "video_generation",
 }
+#: The keys of texts, by task.
+_TEXTS = ("generated_text", "text", "summary_text", "translation_text", "answer")
 #: Paths of inference servers that are not model calls.
 _FREE = r"/(chat_)?(de)?tokenize$|/(info|health|metrics|decode)$"
 
@@ -82,15 +84,14 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if any("choices" in answer or "object" in answer for answer in answers):
         return openai.read(path, body, headers)
     facts = Facts()
-    texts = [text(answer.get("generated_text")) or text(answer.get("text")) for answer in answers]
+    texts = (text(answer.get(key)) for answer in answers for key in _TEXTS)
     facts.output_text = "\n".join(filter(None, texts)) or None
     details = [mapping(answer.get("details")) for answer in answers]
     facts.finish_reasons = [reason for detail in details if (reason := text(detail.get("finish_reason")))] or None
-    generated = [count(detail.get("generated_tokens")) for detail in details]
-    known = [tokens for tokens in generated if tokens is not None]
-    if known:
-        facts.usage.output = sum(known)
-        facts.raw_usage = {"generated_tokens": sum(known)}
+    names = ("input_length", "generated_tokens")
+    counts = {key: total(*(count(detail.get(key)) for detail in details)) for key in names}
+    facts.usage.input, facts.usage.output = counts.values()
+    facts.raw_usage = {key: number for key, number in counts.items() if number is not None} or None
     facts.error_message = "; ".join(error for answer in answers for error in _errors(answer)) or None
     facts.error_type = next((kind for answer in answers if (kind := text(answer.get("error_type")))), None)
     return facts

@@ -33,7 +33,7 @@ _ROUTES = (
     (r"/audio/translations$", "translation"),
     (r"/videos(/[^/]+/remix|/edits|/extensions|/characters|/generations)?$", "video_generation"),
     (r"/layout_parsing$|/files/ocr$|/files/parser/(create|sync)$|/azure/ocr$", "ocr"),  # Z.ai's, and Mistral's at Azure
-    (r"/api/v1/agents$", "invoke_agent"),  # Z.ai's
+    (r"/api/(paas/v\d+/)?v1/agents$", "invoke_agent"),  # Z.ai's
     (r"/batches$", "batch"),
     (r"/evals/[^/]+/runs$", "evaluation"),
     (r"/graders/run$", "evaluation"),
@@ -70,7 +70,7 @@ _FOLLOW_UP = {
     ),
     "post": (
         r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
-        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$|/api/v1/agents/async-result$"
+        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$|/api/(paas/v\d+/)?v1/agents/async-result$"
     ),
 }
 _NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import autolog.providers
+from autolog._capture.libraries.calls import CallRules
 from autolog._record.streams import Event
 from autolog.providers import SDKS, Format, format_for, format_named, format_of, provider_at
 from autolog.providers._table import ROWS
@@ -236,3 +237,20 @@ def test_streams_that_make_no_sense_raise_nothing(module: str) -> None:
         ]
         for path in paths:
             answers.read(path, answers.assemble(path, named), {})
+
+
+@pytest.mark.parametrize(
+    ("module", "path"),
+    [("openai", "/embeddings"), ("openai", "/api/paas/v4/web_search"),
+     ("huggingface", "/"), ("huggingface", "/v1/chat/completions"), ("gemini", "/v1/interactions"),
+     ("gemini", "/v1beta/models/m:asyncBatchEmbedContent"), ("gemini", "/v1/cachedContents"),
+     ("anthropic", "/v1/sessions"), ("sagemaker", "/endpoints/e/invocations")],
+)  # fmt: skip
+def test_a_host_that_the_user_names_has_all_paths_of_its_format(module: str, path: str) -> None:
+    assert CallRules({"llm.internal": module}).reader("POST", "llm.internal", path) is format_named(module)
+
+
+def test_a_host_that_the_user_names_may_serve_other_things() -> None:
+    rules = CallRules({"llm.internal": "openai"})
+    for path in ("/", "/orders", "/v1/users", "/search"):
+        assert rules.reader("POST", "llm.internal", path) is None

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from wire import certainty, read_call, sse, tokens
 
-from autolog.providers import format_for
+from autolog.providers import format_for, huggingface
 
 HOST = "https://router.huggingface.co"
 
@@ -111,3 +111,13 @@ def test_all_that_is_posted_to_these_hosts_is_a_call(url: str, recorded: bool) -
     record = read_call(url, {"inputs": "Why?"}, b"not JSON", "text/plain")
     assert (record.cost, record.response_body) == (None, b"not JSON")
     assert record.cost_details
+
+
+def test_the_length_of_the_prompt_is_its_number_of_tokens() -> None:
+    details = {"finish_reason": "length", "generated_tokens": 2, "input_length": 5}
+    facts = huggingface.read("/generate", [{"generated_text": "So.", "details": details}], {})
+    assert (facts.usage.input, facts.usage.output, facts.raw_usage) == (
+        5,
+        2,
+        {"input_length": 5, "generated_tokens": 2},
+    )
