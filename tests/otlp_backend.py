@@ -28,7 +28,7 @@ class OTLPBackend(ThreadingHTTPServer):
 
     Attributes:
         spans: the spans received.
-        asked: the content type of each request.
+        content_types: the content type of each request.
         rejects: how many spans of each request it rejects.
         refusal: the response to an encoding that it does not accept.
     """
@@ -40,7 +40,7 @@ class OTLPBackend(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.takes = takes
         self.spans: list[dict[str, Any]] = []
-        self.asked: list[str] = []
+        self.content_types: list[str] = []
         self.rejects = 0
         self.refusal = (415, b"Unsupported content type")
 
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         server: Any = self.server
         body = self.rfile.read(int(self.headers["content-length"]))
         kind = self.headers["content-type"]
-        server.asked.append(kind)
+        server.content_types.append(kind)
         if kind not in server.takes:
             self.reply(server.refusal[0], "text/plain", server.refusal[1])
             return

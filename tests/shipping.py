@@ -31,7 +31,7 @@ class Backend(ThreadingHTTPServer):
 
     Attributes:
         answers: the next replies, each a status, headers and a body.
-        asked: the monotonic time of each request.
+        request_times: the monotonic time of each request.
     """
 
     daemon_threads = True
@@ -41,14 +41,14 @@ class Backend(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.answers: list[tuple[int, dict[str, str], bytes | None]] = []
         self.otherwise: tuple[int, dict[str, str], bytes | None] = (200, {}, None)
-        self.asked: list[float] = []
+        self.request_times: list[float] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server: Any = self.server
         body = self.rfile.read(int(self.headers["content-length"]))
-        server.asked.append(time.monotonic())
+        server.request_times.append(time.monotonic())
         status, headers, reply = server.answers.pop(0) if server.answers else server.otherwise
         if reply is None:
             reply = stored(body) if self.path == "/api/v1/records" else b'{"id": "1", "success": true}'

@@ -53,8 +53,8 @@ def test_retries_until_it_is_taken(moody: Backend) -> None:
     call_openai()
     until(lambda: autolog.status()["written"] > 0)
     assert autolog.status()["written"] == 1
-    assert len(moody.asked) == 4
-    assert moody.asked[2] - moody.asked[1] >= 0.9
+    assert len(moody.request_times) == 4
+    assert moody.request_times[2] - moody.request_times[1] >= 0.9
     assert autolog.status()["dropped"] == {}
 
 
@@ -74,7 +74,7 @@ def test_one_by_one_formats_do_not_repeat_what_was_taken(moody: Backend) -> None
             pass
     until(lambda: autolog.status()["written"] >= 3)
     assert autolog.status()["written"] == 3
-    assert len(moody.asked) == 4
+    assert len(moody.request_times) == 4
 
 
 def test_a_batch_that_is_too_large_goes_in_halves(moody: Backend) -> None:
@@ -84,7 +84,7 @@ def test_a_batch_that_is_too_large_goes_in_halves(moody: Backend) -> None:
         with autolog.span("s"):
             pass
     assert autolog.flush()
-    assert len(moody.asked) == 3
+    assert len(moody.request_times) == 3
     assert autolog.status()["dropped"] == {}
 
 
@@ -147,7 +147,7 @@ def test_the_replies_of_vendors(dialect: str, moody: Backend) -> None:
         pass
     while autolog.status()["written"] < 1:
         autolog.flush(0.3)
-    assert len(moody.asked) == 3
+    assert len(moody.request_times) == 3
     moody.answers = [(400, {}, refused)]
     with autolog.span("s"):
         pass
@@ -175,7 +175,7 @@ def test_a_pause_asked_for_never_shortens_our_own(retry_after: str, moody: Backe
     with autolog.span("s"):
         pass
     time.sleep(1.2)
-    assert 1 <= len(moody.asked) <= 3  # immediately, after about half a second, and after another
+    assert 1 <= len(moody.request_times) <= 3  # immediately, after about half a second, and after another
 
 
 @pytest.mark.parametrize("retry_after", ["3600", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "inf"])

@@ -29,7 +29,7 @@ def test_a_backend_that_takes_both_gets_json() -> None:
         autolog.configure(endpoint=backend.url, dialect="otlp")
         call_openai()
         assert autolog.flush(10)
-        assert backend.asked == ["application/json"]
+        assert backend.content_types == ["application/json"]
         check(backend)
 
 
@@ -44,7 +44,7 @@ def test_a_backend_that_refuses_json_gets_protobuf_from_then_on(refusal: tuple[i
         with autolog.span("one more"):
             pass
         assert autolog.flush(10)
-        assert backend.asked == ["application/json", PROTOBUF, PROTOBUF]
+        assert backend.content_types == ["application/json", PROTOBUF, PROTOBUF]
         backend.rejects = 1
         with autolog.span("one too many"):
             pass
@@ -78,7 +78,7 @@ def test_a_backend_that_takes_neither_is_an_error_that_says_so() -> None:
         with autolog.span("s"):
             pass
         assert not autolog.flush(0.5)
-        assert backend.asked[:2] == ["application/json", PROTOBUF]
+        assert backend.content_types[:2] == ["application/json", PROTOBUF]
         assert "415" in autolog.status()["last_error"]
 
 

@@ -498,10 +498,10 @@ def test_metrics_that_are_not_understood_are_refused(server: Server, query: Any)
 
 
 def test_score_configurations_are_kept(server: Server) -> None:
-    made = server.call(
+    created = server.call(
         "POST", "/api/public/score-configs", {"name": "tone", "dataType": "NUMERIC", "maxValue": 5}
     ).json()
-    path = f"/api/public/score-configs/{made['id']}"
+    path = f"/api/public/score-configs/{created['id']}"
     changed = server.call("PATCH", path, {"isArchived": True}).json()
     assert (changed["name"], changed["maxValue"], changed["isArchived"]) == ("tone", 5, True)
     assert server.call("GET", path).json() == changed

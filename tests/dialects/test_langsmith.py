@@ -323,26 +323,28 @@ def test_a_project_is_listed_however_many_runs_come_later(server: Server, monkey
 
 def test_a_project_is_created_described_and_read_by_its_id(server: Server) -> None:
     dataset = "0190f8a4-0000-7000-8000-0000000000aa"
-    made = server.call("POST", "/sessions", {"name": "trial", "reference_dataset_id": dataset}).json()
-    changed = server.call("PATCH", f"/sessions/{made['id']}", {"description": "first", "extra": {"metadata": {"a": 1}}})
-    assert changed.json() == server.call("GET", f"/sessions/{made['id']}").json()
+    created = server.call("POST", "/sessions", {"name": "trial", "reference_dataset_id": dataset}).json()
+    changed = server.call(
+        "PATCH", f"/sessions/{created['id']}", {"description": "first", "extra": {"metadata": {"a": 1}}}
+    )
+    assert changed.json() == server.call("GET", f"/sessions/{created['id']}").json()
     assert (changed.json()["reference_dataset_id"], changed.json()["description"]) == (dataset, "first")
-    assert server.call("GET", f"/api/v2/sessions/{made['id']}").json()["type"] == "EXPERIMENT"
-    assert server.call("PATCH", f"/sessions/{made['id']}", {"name": "other"}).status_code == 422
+    assert server.call("GET", f"/api/v2/sessions/{created['id']}").json()["type"] == "EXPERIMENT"
+    assert server.call("PATCH", f"/sessions/{created['id']}", {"name": "other"}).status_code == 422
     assert server.call("GET", f"/sessions/{dataset}").status_code == 404
     assert server.call("GET", "/sessions", params={"reference_free": "true"}).json() == []
     assert server.call("POST", "/sessions", {"name": "\ud800"}).json()["name"] == "?"
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "said"),
+    ("method", "path", "message"),
     [("POST", "/datasets", "datasets"), ("GET", "/api/v1/repos/", "prompts"), ("GET", "/commits/-/x/latest", "prompts"),
      ("POST", "/runs/stats", "statistics"), ("GET", "/annotation-queues", "annotation queues"), ("POST", "/api/v2/threads/query", "threads")],
 )  # fmt: skip
-def test_what_is_not_here_is_named(server: Server, method: str, path: str, said: str) -> None:
+def test_what_is_not_here_is_named(server: Server, method: str, path: str, message: str) -> None:
     answer = server.call(method, path, {} if method == "POST" else None)
     assert answer.status_code in {404, 405}
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("wanted", "ids"), [

@@ -34,11 +34,11 @@ def decoded(
     return record
 
 
-def asked(record: Record) -> list[str]:
+def question_texts(record: Record) -> list[str]:
     return [plain_text(message) for message in request_messages(json.loads(record.request_body or b"null"))]
 
 
-def answered(record: Record) -> list[str]:
+def answer_texts(record: Record) -> list[str]:
     return [plain_text(message) for message in response_messages(json.loads(record.response_body or b"null"))]
 
 
@@ -130,8 +130,8 @@ SAID = {"genai": {**CHAT, "gen_ai.input.messages": json.dumps(PARTS), "gen_ai.ou
 def test_messages_tool_calls_and_finish_reasons_of_every_family_arrive(family: str) -> None:
     record = decoded(SAID[family])
     assert record.kind == "llm"
-    assert "Weather?" in asked(record)
-    assert answered(record) == ["One moment."]
+    assert "Weather?" in question_texts(record)
+    assert answer_texts(record) == ["One moment."]
     assert called(record) == ["tides"]
     assert record.input_preview == "Weather?"
     assert record.output_preview == "One moment."
@@ -185,19 +185,19 @@ BEFORE = [event("gen_ai.content.prompt", {"gen_ai.prompt": json.dumps([{"role": 
 @pytest.mark.parametrize("events", [STRANDS, TODAY, BEFORE], ids=["strands", "today", "before"])
 def test_messages_in_events_of_the_span_are_read(events: list[Any]) -> None:
     record = decoded(CHAT, events=events)
-    assert "Weather?" in asked(record)
-    assert (answered(record), called(record)) == (["One moment."], ["tides"])
+    assert "Weather?" in question_texts(record)
+    assert (answer_texts(record), called(record)) == (["One moment."], ["tides"])
 
 
 def test_an_input_value_that_is_no_conversation_gives_way_to_the_messages() -> None:
     for given in ("{}", "Weather", '{"question": "?"}', "[1, 2]"):
-        assert asked(decoded({**OPENINFERENCE, "input.value": given})) == ["Weather?"]
+        assert question_texts(decoded({**OPENINFERENCE, "input.value": given})) == ["Weather?"]
     raw = json.dumps({"model": "gpt-4o", "temperature": 0, "messages": [{"role": "user", "content": "Raw?"}]})
     record = decoded({**OPENINFERENCE, "input.value": raw})
-    assert asked(record) == ["Raw?"]
+    assert question_texts(record) == ["Raw?"]
     assert json.loads(record.request_body or b"")["temperature"] == 0
     alone = {"openinference.span.kind": "LLM", "llm.model_name": "m", "input.value": "Weather?", "output.value": "12 C"}
-    assert (asked(decoded(alone)), answered(decoded(alone))) == (["Weather?"], ["12 C"])
+    assert (question_texts(decoded(alone)), answer_texts(decoded(alone))) == (["Weather?"], ["12 C"])
 
 
 # Kinds

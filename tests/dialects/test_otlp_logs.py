@@ -531,9 +531,9 @@ def test_messages_of_a_call_in_several_exports_are_joined(server: Server, order:
 @pytest.mark.parametrize("order", [1, -1], ids=["span first", "span last"])
 def test_what_a_span_says_itself_stays_if_its_log_records_say_less(server: Server, order: int) -> None:
     question, tools = [{"type": "text", "content": "Weather?"}], [{"type": "function", "name": "look"}]
-    said = {**CHAT, "gen_ai.tool.definitions": json.dumps(tools), "gen_ai.input.messages": json.dumps(
+    attributes = {**CHAT, "gen_ai.tool.definitions": json.dumps(tools), "gen_ai.input.messages": json.dumps(
         [{"role": "user", "parts": question}, {"role": "assistant", "parts": question}, {"role": "user", "parts": question}])}  # fmt: skip
-    sent = [("/v1/traces", traces(span(said))), ("/v1/logs", logs(spoken()[1], spoken()[4]))]
+    sent = [("/v1/traces", traces(span(attributes))), ("/v1/logs", logs(spoken()[1], spoken()[4]))]
     for path, body in sent[::order]:
         server.call("POST", path, body)
     record = server.only()

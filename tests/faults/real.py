@@ -111,7 +111,7 @@ class Moody:
     def __init__(self, behind: str) -> None:
         self.behind, self.mood, self.port = behind, "well", free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.asked = 0
+        self.requests = 0
         self._listening: ThreadingHTTPServer | None = None
         self._awake = threading.Event()
 
@@ -139,7 +139,7 @@ class Moody:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                moody.asked += 1
+                moody.requests += 1
                 moody._answer(self, body)
 
             def log_message(self, *_: Any) -> None: ...

@@ -154,7 +154,7 @@ def test_several_processes_share_what_is_left(server: Live, tmp_path: Path) -> N
         """
         run(many, tmp_path, **shipping(backend))
         backend.feel("well")
-        backend.asked = 0
+        backend.requests = 0
         later = [
             program(
                 "import autolog, time\nwith autolog.span('own'): pass\nautolog.flush(8)\n",

@@ -74,18 +74,18 @@ def test_what_is_long_ago_is_forgotten() -> None:
 def test_by_one_value(kind: str) -> None:
     alerts: list[str] = []
     budgets = Budgets([{"limit": 1, kind: "mine", "then": alerts.append}], lambda: NOON)
-    theirs = {"user": {"user": "x"}, "tag": {"tags": ["x"]}, "session": {"session": "x"}, "project": {"project": "x"}}[
+    other = {"user": {"user": "x"}, "tag": {"tags": ["x"]}, "session": {"session": "x"}, "project": {"project": "x"}}[
         kind
     ]
-    mine = {
+    matching = {
         "user": {"user": "mine"},
         "tag": {"tags": ["x", "mine"]},
         "session": {"session": "mine"},
         "project": {"project": "mine"},
     }[kind]
-    budgets.spend(call(9, **theirs))
+    budgets.spend(call(9, **other))
     assert not alerts
-    budgets.spend(call(1, **mine))
+    budgets.spend(call(1, **matching))
     assert len(alerts) == 1
 
 

@@ -54,7 +54,7 @@ def month(hints: bool = True) -> list[Record]:
     return records
 
 
-def theirs(day: int, model: str, end: str) -> tuple[float, int]:
+def provider_report(day: int, model: str, end: str) -> tuple[float, int]:
     """Return the provider's report: dollars and tokens of a day and a key."""
     place = (f"2026-11-{day:02}", name(model))
     if end == "ZZZZ":
@@ -97,7 +97,7 @@ def openai_bucket(path: str, day: int) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     for model in MODELS:
         for end in ALL_KEYS:
-            cost, tokens = theirs(day, model, end)
+            cost, tokens = provider_report(day, model, end)
             key = {"api_key_id": f"key_{end}"}
             if path.endswith("/costs") and cost:
                 results += [
@@ -116,7 +116,7 @@ def anthropic_bucket(path: str, day: int) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     for model in MODELS:
         for end in ALL_KEYS:
-            cost, tokens = theirs(day, model, end)
+            cost, tokens = provider_report(day, model, end)
             if path.endswith("/cost_report") and cost:
                 results.append({"amount": str(cost * 100), "currency": "USD", "model": model, "description": "Usage"})
             elif path.endswith("/usage_report/messages") and tokens:

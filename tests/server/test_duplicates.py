@@ -282,20 +282,20 @@ PLACES = {
 REPORTS = ["record", "span", "events", "score", "upper"]
 
 
-def reported(what: str, events: str, place: str) -> list[Record]:
+def reported(source: str, events: str, place: str) -> list[Record]:
     """Return one of the reports of a call: autolog's, a span, the span's log events, or the span of a layer above."""
-    told = {**ANSWERED, "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
-    if what == "record":
+    attributes = {**ANSWERED, "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+    if source == "record":
         at = datetime.fromtimestamp(START / 1e9, UTC)
         return [
             call(
                 "native", 1, start_time=at, end_time=at + timedelta(seconds=1), request_model="gpt-4o", **PLACES[place]
             )
         ]
-    if what in {"span", "upper"}:
-        more = {"parentSpanId": "a9" * 8} if what == "span" else {"traceId": "d4" * 16, "spanId": "d4" * 8}
-        return decode_traces(traces(span(told, name="chat gpt-4o", **more), scope=what)).items
-    listed = EVENTS[events] if what == "events" else [log("gen_ai.evaluation.result", SCORE, **PLACED)]
+    if source in {"span", "upper"}:
+        more = {"parentSpanId": "a9" * 8} if source == "span" else {"traceId": "d4" * 16, "spanId": "d4" * 8}
+        return decode_traces(traces(span(attributes, name="chat gpt-4o", **more), scope=source)).items
+    listed = EVENTS[events] if source == "events" else [log("gen_ai.evaluation.result", SCORE, **PLACED)]
     return decode_logs(logs(*listed, scope="span")).items
 
 
@@ -325,14 +325,14 @@ def test_a_record_a_span_and_its_log_events_are_one_call_in_every_order(
 def test_calls_with_log_events_of_one_instrumentation_stay_different(store: Store, how: str) -> None:
     """Also if the server repeats its ids, and whatever comes first."""
     other = {"traceId": "e5" * 16, "spanId": "e5" * 8}
-    told = {**ANSWERED, "gen_ai.operation.name": "chat"}
+    fields = {**ANSWERED, "gen_ai.operation.name": "chat"}
     details = "gen_ai.client.inference.operation.details"
-    sent = [traces(span(told), scope="sdk"), traces(span(told, **other), scope="sdk")]
+    sent = [traces(span(fields), scope="sdk"), traces(span(fields, **other), scope="sdk")]
     logged = [logs(log(details, ANSWERED, **place), scope="sdk") for place in (PLACED, other)]
     for order in itertools.permutations(range(4)):
         reports = [decode_traces(sent[at]).items if at < 2 else decode_logs(logged[at - 2]).items for at in order]
         arrive(store, [record for some in reports for record in some], how, 1)
-        assert [one.kind for one in store.find(Query(), 9)] == ["llm", "llm"], order
+        assert [item.kind for item in store.find(Query(), 9)] == ["llm", "llm"], order
         store.delete(Query())
 
 
@@ -344,9 +344,9 @@ def test_log_events_below_a_layer_above_add_no_bill(store: Store, how: str, with
     for order in itertools.permutations(names):
         arrive(store, [record for name in order for record in reported(name, "details", "inside")], how, 1)
         found = store.find(Query(), 9)
-        assert sum(one.cost is not None for one in found) == 1, (order, found)
+        assert sum(item.cost is not None for item in found) == 1, (order, found)
         assert len(found) == 2, order
-        assert [one.kind for one in found if one.cost is None] == ["chain"], order
+        assert [item.kind for item in found if item.cost is None] == ["chain"], order
         store.delete(Query())
 
 

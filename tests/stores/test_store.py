@@ -536,7 +536,7 @@ def test_the_newest_sessions_have_the_same_sums_as_in_the_whole_list(store: Stor
     for query in (Query(), Query({"user": "u1"}), Query(since=NOON + timedelta(seconds=150)), Query(tags=("none",))):
         whole = store.summarise(query, "session")
         pages = [store.summarise(query, "session", 5, offset) for offset in (0, 5, 10, 15)]
-        assert [one for page in pages for one in page] == whole
+        assert [summary for page in pages for summary in page] == whole
 
 
 def test_hourly_percentiles_are_near(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import tzinfo
 from typing import Any
@@ -191,15 +191,21 @@ def delete_record(call: Call) -> Reply:
     return Reply(200, {"deleted": 1})
 
 
+def _group(call: Call, groups: Collection[str]) -> str | None:
+    """Return the parameter `by`, which must be one of `groups` if it is given."""
+    by = call.parameter("by")
+    if by is not None and by not in groups:
+        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(groups)}")
+    return by
+
+
 def aggregate(call: Call) -> Reply:
     """Reply with the sums of the provider calls that match, by the value of `by`, or of all together.
 
     Raises:
         Fault: 400, if a parameter is invalid.
     """
-    by = call.parameter("by")
-    if by is not None and by not in GROUPS:
-        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
+    by = _group(call, GROUPS)
     return Reply(
         200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by, zone_of(call))]}
     )
@@ -211,9 +217,7 @@ def score_sums(call: Call) -> Reply:
     Raises:
         Fault: 400, if a parameter is invalid.
     """
-    by = call.parameter("by")
-    if by is not None and by not in SCORE_GROUPS:
-        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(SCORE_GROUPS)}")
+    by = _group(call, SCORE_GROUPS)
     return Reply(200, {"scores": [asdict(row) for row in call.store.scores(query_of(call, "by"), by)]})
 
 

@@ -123,7 +123,7 @@ def compare(
                 able = [subject for subject in subjects if case in subject.cases]
                 yield measure(case, able, rounds)
         if not cases or "import" in cases:
-            yield begun(subjects, folder, address)
+            yield startup(subjects, folder, address)
         if memory_calls:
             yield back_to_back([subject for subject in subjects if subject.cases], memory_calls)
             case = f"memory after {memory_calls:,} calls"
@@ -187,7 +187,7 @@ def back_to_back(subjects: list[Subject], calls: int) -> list[dict[str, Any]]:
     return rows
 
 
-def begun(subjects: list[Subject], folder: Path, sink: str) -> list[dict[str, Any]]:
+def startup(subjects: list[Subject], folder: Path, sink: str) -> list[dict[str, Any]]:
     """Return the milliseconds to import and set up each subject when the SDKs are already imported."""
     times: dict[str, list[float]] = {subject.name: [] for subject in subjects}
     for _ in range(7):
