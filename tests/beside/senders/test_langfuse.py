@@ -118,7 +118,7 @@ from langfuse import get_client
 from langfuse.media import LangfuseMedia
 
 client = get_client()
-picture = LangfuseMedia(content_bytes=b"PNG" * 300, content_type="image/png")
+picture = LangfuseMedia(content_bytes=b"PNG" * 1_000_000, content_type="image/png")
 with client.start_as_current_observation(name="look", input={"image": picture}) as span:
     trace = span.trace_id
 client.flush()
@@ -133,6 +133,32 @@ def test_media_are_kept_and_read_back(server: Live) -> None:
     run_program(PICTURED, LANGFUSE_BASE_URL=server.url, LANGFUSE_PUBLIC_KEY="autolog", LANGFUSE_SECRET_KEY=KEY)
     found = {record.name: record for record in server.records()}
     assert (found["media of input"].response_body, found["media of input"].parent_span_id) == (
-        b"PNG" * 300,
+        b"PNG" * 1_000_000,
         found["look"].span_id,
+    )
+
+
+COUNTED = """
+import json
+
+query = {"view": "observations", "metrics": [{"measure": "totalTokens", "aggregation": "sum"}],
+         "dimensions": [{"field": "name"}], "filters": [], "fromTimestamp": "2020-01-01T00:00:00Z", "toTimestamp": "2100-01-01T00:00:00Z"}
+rows = {row["name"]: row["sum_totalTokens"] for row in client.api.metrics.metrics(query=json.dumps(query)).data}
+assert rows["model"] == 1100, rows
+trace = client.api.observations.get_many(name="chain").data[0].trace_id
+config = client.api.score_configs.create(name="tone", data_type="NUMERIC", max_value=5)
+assert client.api.score_configs.get_by_id(config.id).max_value == 5
+assert [one.name for one in client.api.score_configs.get().data] == ["tone"]
+score = client.api.scores.get_many(trace_id=trace).data[0]
+client.api.scores.delete(score.id)
+assert client.api.scores.get_many(trace_id=trace).data == []
+client.api.trace.delete(trace)
+assert client.api.observations.get_many(trace_id=trace).data == []
+"""
+
+
+def test_the_sdks_metrics_score_configurations_and_deletions_work(server: Live) -> None:
+    pytest.importorskip("langfuse", minversion="4")
+    run_program(
+        OBSERVED + COUNTED, LANGFUSE_BASE_URL=server.url, LANGFUSE_PUBLIC_KEY="autolog", LANGFUSE_SECRET_KEY=KEY
     )

@@ -64,7 +64,8 @@ def test_langsmith_by_its_environment_alone(server: Live, path: str) -> None:
     assert (model.input_preview, model.output_preview, model.provider_name) == ("Weather?", "One moment.", "openai")
     assert model.cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
     assert (tool.status, tool.error_type) == ("error", "ValueError")
-    assert (chain.session, chain.user, chain.scores) == ("s-1", "u-1", {"tone": {"value": 0.5, "comment": "ok"}})
+    assert (chain.session, chain.user, [*chain.scores]) == ("s-1", "u-1", ["tone"])
+    assert (chain.scores["tone"]["value"], chain.scores["tone"]["comment"]) == (0.5, "ok")
 
 
 def test_langsmith_with_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
@@ -185,6 +186,42 @@ def test_what_the_sdk_reads_back(server: Live) -> None:
     run_program(TRACED + READ_BACK, **environment(server))
     (pictured,) = (record for record in server.records() if record.name == "pictured")
     assert pictured.extra["run"]["attachments"]["picture"]["size"] == 900
+
+
+NEWER = """
+import asyncio, datetime
+from langsmith import evaluate
+from langsmith.schemas import Example
+
+project = client.read_project(project_name="default")
+
+async def names(**wanted):
+    return [one.name async for one in client.runs.query(project_ids=[str(project.id)], page_size=2, selects=["NAME"], **wanted)]
+
+assert sorted(asyncio.run(names())) == ["chain", "model", "tool"]
+assert asyncio.run(names(run_type="LLM", filter='exists(metadata, "ls_provider")')) == ["model"]
+assert asyncio.run(names(has_error=True)) == ["tool"]
+client.update_project(project.id, description="first")
+assert client.read_project(project_id=project.id).description == "first"
+
+now = datetime.datetime.now(datetime.timezone.utc)
+example = Example(id=uuid.uuid4(), dataset_id=uuid.uuid4(), inputs={"q": "a"}, outputs={"a": "b"}, created_at=now)
+found = evaluate(lambda inputs: {"a": "b"}, data=[example], evaluators=[lambda run, example: {"key": "same", "score": 1}],
+                 client=client, experiment_prefix="trial")
+(result,) = found
+client.flush()
+(experiment,) = [one for one in client.list_projects() if one.name.startswith("trial")]
+assert experiment.reference_dataset_id == example.dataset_id
+(run,) = client.list_runs(project_name=experiment.name, reference_example_id=example.id)
+assert run.outputs == {"a": "b"}
+"""
+
+
+def test_the_sdks_newer_reading_and_its_evaluation_work(server: Live) -> None:
+    pytest.importorskip("langsmith", minversion="0.14")
+    run_program(TRACED + NEWER, **environment(server))
+    (run,) = (record for record in server.records() if "same" in record.scores)
+    assert run.scores["same"]["value"] == 1
 
 
 def environment(server: Live) -> dict[str, str]:
