@@ -49,6 +49,13 @@ class ChatServer:
         self.failures: list[int] = []
         self.answers: list[dict[str, Any]] = []
 
+    def forget(self) -> None:
+        """Drop the requests received, and the failures and answers not yet sent."""
+        self.bodies.clear()
+        self.heads.clear()
+        self.failures.clear()
+        self.answers.clear()
+
 
 def request(**extra: Any) -> bytes:
     """Return the body of a chat request."""

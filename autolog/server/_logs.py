@@ -18,7 +18,6 @@ from starlette.requests import Request
 access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")
 alerts = logging.getLogger("autolog.server.alerts")
-LEVELS = ("debug", "info", "warning", "error")
 #: Refusals logged per second; further ones are only counted, so that clients without a key cannot fill the disk.
 REFUSALS_PER_SECOND = 10
 

@@ -43,10 +43,6 @@ class Shown:
     def style(self) -> str:
         return self.role if self.role in _ROLES else "other"
 
-    @property
-    def is_instruction(self) -> bool:
-        return self.role in _INSTRUCTIONS
-
 
 def contents(record: Record) -> dict[str, Any]:
     """Parse the bodies of a record once, and return what its page shows of them.

@@ -7,12 +7,12 @@ import importlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from benchmarks.calls import count_calls
-from chat_server import ANSWER, ChatServer, chat_server, chunks, request
+from chat_server import ANSWER, ChatServer, chunks, request
 
 import autolog
 from autolog import ConfigError
@@ -23,16 +23,9 @@ from autolog.testing import Records
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[ChatServer]:
-    with chat_server() as server:
-        yield server
-
-
 @pytest.fixture
 def server(running: ChatServer, records: Records) -> ChatServer:
-    running.failures.clear()
-    running.bodies.clear()
+    running.forget()
     autolog.configure(hosts={running.host: "openai"})
     return running
 

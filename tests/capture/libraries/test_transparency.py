@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from chat_server import ANSWER, ChatServer, chat_server, request
+from chat_server import ANSWER, ChatServer, request
 
 import autolog
 from autolog.testing import Records
@@ -22,16 +22,9 @@ from autolog.testing import Records
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[ChatServer]:
-    with chat_server() as server:
-        yield server
-
-
 @pytest.fixture
 def server(running: ChatServer, records: Records) -> ChatServer:
-    for kept in (running.failures, running.bodies, running.heads, running.answers):
-        kept.clear()  # type: ignore[attr-defined]
+    running.forget()
     return running
 
 
