@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the worker waits for more spans after the first: short, for `tail` and because of sudden exits.
 LINGER = 0.05
-#: The same when the worker was idle before, so that the first span is written sooner.
+#: The same for a single span when the worker was idle before, so that it is written sooner. If more spans have arrived
+#: by then, the worker waits for `LINGER`: a write takes a millisecond, as much as reading ten chats.
 FIRST_LINGER = 0.01
 
 #: If the worker's wait overran by more than `BUSY` seconds, other threads are keeping the interpreter busy. Spans
@@ -198,7 +199,12 @@ class Queue(Worker):
 
     def _ready(self) -> bool:
         due = self._due()
-        return due is not None and (due <= 0 or not self._gives_way)
+        if due is None:
+            return False
+        if due > 0 and self._rested and len(self._items) > 1:  # the first of many
+            self._rested = False
+            return False
+        return due <= 0 or not self._gives_way
 
     @property
     def _gives_way(self) -> bool:

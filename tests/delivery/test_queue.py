@@ -44,6 +44,30 @@ def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.M
     assert line.close(5)
 
 
+@pytest.mark.parametrize("others", [(), ("two", "three")])
+def test_a_single_call_is_read_soon_and_the_first_of_many_with_the_others(
+    others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = make(Sink())
+    pauses: list[float] = []
+    before_reading: list[list[float]] = []
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            put(line, *others)  # while the worker waits
+        return False
+
+    read = line._read_next
+    monkeypatch.setattr(line, "_wait", wait)
+    monkeypatch.setattr(line, "_read_next", lambda: (before_reading.append([*pauses]), read()))
+    put(line, "one")
+    until(lambda: bool(before_reading))
+    assert before_reading[0] == ([_queue.FIRST_LINGER, _queue.LINGER] if others else [_queue.FIRST_LINGER])
+    monkeypatch.undo()
+    assert line.close(5)
+
+
 def test_a_worker_that_is_late_with_many_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     yields: list[float] = []
     monkeypatch.setattr(_queue, "sleep", yields.append)
