@@ -77,7 +77,7 @@ ROWS = (
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
         r":(stream|batch)?[gG]enerateContent$|:(batchE|asyncBatchE|e)mbedContents?$|:(count|compute)Tokens$"
         r"|:generateAnswer$|/cachedContents$|/publishers/google/|/batchPredictionJobs(/|$)"
-        r"|(/endpoints/[^/]+|/publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+):\w*[pP]redict$|:predictLongRunning$"
+        r"|/(endpoints/[^/]+|publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+):\w*[pP]redict$|:predictLongRunning$"
         r"|/models/[^/]+/operations/[^/]+$"
         rf"|/v1(alpha|beta)\d*/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)", anywhere=True,
         own_paths=rf"^(/(up|down)load)?/v1/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)",
