@@ -67,7 +67,7 @@ class Conversation:
         self._items: deque[Any] = deque(maxlen=MAX_ITEMS)
         self._requested: list[_Turn] = []
         self._open: list[_Turn] = []
-        self._used: float | None = None
+        self._usage: dict[str, Any] = {}
         self._audio_sent = 0
         self._session_recorded = False
 
@@ -125,7 +125,8 @@ class Conversation:
             self._session = {**self._session, **mapping(event.get("session"))}
             self._session_ns = self._session_ns or ns
         elif kind in {"session.usage.updated", "session.closed"}:
-            self._used = seconds(mapping(event.get("usage")).get("seconds")) or self._used
+            usage = mapping(event.get("usage"))
+            self._usage = usage if seconds(usage.get("seconds")) else self._usage
         elif kind == "conversation.item.input_audio_transcription.completed":
             return self._transcribed(event, ns)
         elif kind == "response.created":
@@ -263,13 +264,13 @@ class Conversation:
             return []
         self._session_recorded = True
         record = self._common(span, self._session_ns, now, span.parent_span)
-        used = self._used
-        if used is None and self._audio_sent:
-            used = self._audio_sent / _CHARACTERS_A_SECOND
+        usage = self._usage
+        if not usage and self._audio_sent:
+            usage = {"seconds": self._audio_sent / _CHARACTERS_A_SECOND}
             record.extra = {"usage_estimated": "the audio that was sent, as 16-bit PCM at 24 kHz"}
         record.operation_name = "realtime_session"
         record.request_model = text(self._session.get("model")) or self._model
-        response = {**self._session, "usage": {} if used is None else {"seconds": used}}
+        response = {**self._session, "usage": usage}
         record.response_body = encode_json(response)
         return [record]
 

@@ -25,7 +25,8 @@ _ROUTES = (
 )
 #: Paths of calls that manage resources and cost nothing by themselves.
 _FREE = (
-    r"/(files|skills|models|organizations|environments|vaults|memory_stores|agents|user_profiles|webhooks|tunnels)(/|$)"
+    r"/(files|skills|models|organizations|environments|vaults|memory_stores|agents|user_profiles|webhooks|tunnels"
+    r"|compliance)(/|$)|/sessions/[^/]+(/resources(/[^/]+)?)?$"
     r"|/batches/[^/]+/cancel$|/oauth/|/(cancel|archive|pause|interrupt|delete)/?$"
 )
 

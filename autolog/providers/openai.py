@@ -51,7 +51,8 @@ _MANAGED = (
 _FREE = (
     rf"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|{_MANAGED})(/|$)"
     r"|/deployments(/secrets|/storage/.*)?$|/(feedback|estimate|estimate-price|estimate-cost|tokenize|tokenize-text)$"
-    r"|/(cancel|pause|reject|hangup|refer|delete|archive)$"
+    r"|/(cancel|pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
+    r"|/(create_session|session_heartbeat|get_info|retrieve_future)$"  # of training at Fireworks, asked all the time
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
     r"|/vector_stores(/[^/]+)?$|/vector_stores/[^/]+/files/[^/]+$"

@@ -276,7 +276,7 @@ def live(socket: Any, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "session.usage.updated", "event_id": "2", "usage": {"seconds": 30.0}}
     if event["type"] == "session.close":
         yield {"type": "session.closed", "event_id": "3", "reason": "close_requested", "session": {"id": "live_1"},
-               "usage": {"seconds": 60.0}}  # fmt: skip
+               "usage": {"seconds": 60.0, "active_seconds": 40, "paused_seconds": 20}}  # fmt: skip
 
 
 @pytest.mark.skipif(not hasattr(openai.OpenAI, "live"), reason="this openai has no live sessions")
@@ -301,6 +301,7 @@ def test_live(patched: Records) -> None:
     assert (delegated.response_id, delegated.cost) == ("resp_7", pytest.approx(0.0035))
     assert (session.operation_name, session.request_model) == ("realtime_session", "gpt-live-1")
     assert session.cost == pytest.approx(float(hours) / 60)
+    assert "paused time" in (session.cost_details or {})["why"]  # is billed at a rate of its own
 
 
 def test_frames_out_of_nowhere_harm_nobody(patched: Records) -> None:
