@@ -16,7 +16,7 @@ from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
 from autolog._pricing.sellers import models, seller
-from autolog._pricing.terms import OWN_USAGE, untold_by_reporter, untold_terms
+from autolog._pricing.terms import OWN_USAGE, unstated_by_reporter, unstated_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
@@ -79,10 +79,10 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown("the call failed, and the response does not say whether it was billed")
     problem = invalid_usage(facts.raw_usage) or _missing_side(record, usage) or cost.contradiction(usage)
     terms = _terms(record, facts)
-    untold = partial(_untold, record, facts, usage)
+    unstated = partial(_unstated, record, facts, usage)
     doubts = [*_doubts(record, facts, usage)]
     if own is not None and not problem:
-        by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(None, frozenset())])
+        by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *unstated(None, frozenset())])
         if by_mapping is not None:
             return by_mapping
     if facts.unbilled_reason == BY_THE_HOUR:
@@ -90,7 +90,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if problem and facts.reported_cost is None:
         return unknown(problem)
     at, additional = record.start_time, facts.additional_usage
-    priced = cost.price(seller(record), models(record), usage, terms, at, additional, untold)
+    priced = cost.price(seller(record), models(record), usage, terms, at, additional, unstated)
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     if (host := _unknown_host(record)) is not None:
@@ -113,7 +113,7 @@ def _unknown_host(record: Record) -> str | None:
     return None if not host or provider_at(host) else host
 
 
-def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: frozenset[str]) -> Iterator[str]:
+def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: frozenset[str]) -> Iterator[str]:
     """Yield the reasons why a cost is not exact because the call does not state all of its terms.
 
     Args:
@@ -123,7 +123,7 @@ def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: fro
         by: the tariff's seller.
         has: the prices and variants that the tariff has.
     """
-    yield from untold_terms(_call(record, facts), facts.format, by, has)
+    yield from unstated_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
         stated = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
         stated |= {"service_tier"} if record.response_service_tier is not None else set()
@@ -132,7 +132,7 @@ def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: fro
             if stated & {"cache_creation_5m", "cache_creation_1h"} or not usage.cache_creation
             else set()
         )
-        yield from untold_by_reporter(stated, record.provider_name, record.request_model or "", has)
+        yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:

@@ -139,7 +139,7 @@ def price(
     terms: Terms,
     at: datetime | None,
     additional: Sequence[tuple[str | None, Usage]] = (),
-    untold: Callable[[str, frozenset[str]], Iterable[str]] = lambda *_: (),
+    unstated: Callable[[str, frozenset[str]], Iterable[str]] = lambda *_: (),
 ) -> Priced:
     """Return the cost of `usage` under `terms`, at the price of the first of `models` that has one.
 
@@ -150,14 +150,14 @@ def price(
         terms: the terms under which the call was served.
         at: the time of the call, which determines the prices; None for now.
         additional: further usage, each with the model that caused it (None for the same model).
-        untold: given a tariff's seller, and its prices and variants, returns the terms that the call does not state.
+        unstated: given a tariff's seller, and its prices and variants, returns the terms that the call does not state.
     """
     if terms.reported is not None:
         return Priced(
             terms.reported, {"certainty": "exact", "tier": terms.name, "prices": "as the provider reports it"}
         )
     bills = [(models, usage), *(((model,) if model else models, used) for model, used in additional)]
-    priced = [_tokens(by, names, used, terms, at, untold) for names, used in bills if _says_something(used)]
+    priced = [_tokens(by, names, used, terms, at, unstated) for names, used in bills if _says_something(used)]
     if usage.units:
         priced.append(_by_unit(usage.units))
     if not priced:
@@ -187,7 +187,7 @@ def _tokens(
     usage: Usage,
     terms: Terms,
     at: datetime | None,
-    untold: Callable[[str, frozenset[str]], Iterable[str]],
+    unstated: Callable[[str, frozenset[str]], Iterable[str]],
 ) -> Priced:
     if problem := contradiction(usage):
         return unknown(problem)
@@ -202,7 +202,7 @@ def _tokens(
             logger.debug("no price for %s", name, exc_info=error)
             why = f"{type(error).__name__}: {error}"
         else:
-            doubts = [*untold(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
+            doubts = [*unstated(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
             return priced if priced.cost is None else priced.as_estimate(doubts)
     return unknown(why or "no model is named")
 

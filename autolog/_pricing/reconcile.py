@@ -16,7 +16,7 @@ from autolog._record.record import Record
 #: Differences up to this share, or this many dollars, are considered rounding.
 SHARE, DOLLARS = 0.005, 0.0005
 #: The key label of calls whose key is unknown.
-_UNTOLD = "?"
+_UNKNOWN_KEY = "?"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def logged(records: Iterable[Record], keys: Mapping[str, str]) -> Sums:
         if at is None or model is None:
             continue
         hint = str(record.request_meta.get("key_hint") or "")
-        key = (keys.get(hint) or keys.get(hint[-3:], "")) if hint else _UNTOLD
+        key = (keys.get(hint) or keys.get(hint[-3:], "")) if hint else _UNKNOWN_KEY
         day, fees = at.astimezone(UTC).date().isoformat(), (record.cost_details or {}).get("tools") or 0.0
         total = sums.setdefault((day, undated(model), key), Sum())
         total.calls += 1
@@ -74,7 +74,7 @@ def _by_key(sums: Sums, day: str, model: str) -> dict[str, Sum]:
 def _lines(
     day: str, model: str, ours: dict[str, Sum], theirs: dict[str, Sum], report: Report, known: set[str]
 ) -> Iterator[Line]:
-    if report.costs_by_key and _UNTOLD not in ours and model != FEES:
+    if report.costs_by_key and _UNKNOWN_KEY not in ours and model != FEES:
         for key in sorted(ours.keys() | theirs.keys()):
             yield _line(day, model, key, ours.get(key), theirs.get(key), key in known)
         return
@@ -99,7 +99,7 @@ def _total(sums: dict[str, Sum]) -> Sum | None:
 
 def _differing_keys(ours: dict[str, Sum], theirs: dict[str, Sum]) -> str:
     """Return a note on the keys whose tokens differ; empty if some logged calls have no known key."""
-    if _UNTOLD in ours or not any(theirs):
+    if _UNKNOWN_KEY in ours or not any(theirs):
         return ""
     notes = []
     for key in sorted(ours.keys() | theirs.keys()):

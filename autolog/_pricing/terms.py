@@ -29,7 +29,7 @@ class Term(NamedTuple):
     Attributes:
         name: the name used in `cost_details.why`.
         unusual: paths, each with a regular expression for the values that are not charged as usual.
-        told: paths at which a response states what was charged; empty if no response does.
+        stated_at: paths at which a response states what was charged; empty if no response does.
         affects: the prices or variants that depend on the term; a tariff with none of them does not have the term.
             Empty if all tariffs have it.
         models: a regular expression for the models that have the term; empty for all.
@@ -38,7 +38,7 @@ class Term(NamedTuple):
 
     name: str
     unusual: tuple[tuple[str, str], ...]
-    told: tuple[str, ...] = ()
+    stated_at: tuple[str, ...] = ()
     affects: frozenset[str] = frozenset()
     models: str = ""
     why: str = ""
@@ -207,7 +207,7 @@ SELLERS: dict[str, tuple[Term, ...]] = {
 }  # fmt: skip
 
 
-def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, has: frozenset[str]) -> Iterator[str]:
+def unstated_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, has: frozenset[str]) -> Iterator[str]:
     """Yield why a cost is not exact, for each unusual term of a call whose value the response does not state.
 
     Args:
@@ -217,9 +217,9 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
         has: the prices and variants of the model's tariff.
     """
     for term in _terms_of(wire_format, seller, call["model"] or "", has):
-        if _walks(term) and _is_told(call, term):
+        if _walks(term) and _is_stated(call, term):
             continue
-        if (requested := _unusual(call, term)) is not None and not _is_told(call, term):
+        if (requested := _unusual(call, term)) is not None and not _is_stated(call, term):
             words = f"{requested} was requested" if requested else "used"
             yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
@@ -235,18 +235,18 @@ def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[s
     )
 
 
-class Told(NamedTuple):
+class StatedFact(NamedTuple):
     """Something that a log without the provider's own usage object must state for its cost to be exact.
 
     Attributes:
         name: the name used in `cost_details.why`.
-        told: what states it: a field of `Usage`, or a name defined in `_pricing.bill`.
+        stated_as: what states it: a field of `Usage`, or a name defined in `_pricing.bill`.
         affects: the prices of a tariff that depend on it.
         providers: the providers to whose calls it applies; empty for all.
     """
 
     name: str
-    told: str
+    stated_as: str
     affects: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
 
@@ -254,36 +254,37 @@ class Told(NamedTuple):
 _OPENAI = frozenset({"openai", "azure.ai.openai"})
 
 #: What a log with plain counts may leave open.
-TOLD = (
-    Told("which service tier was served", "service_tier", providers=_OPENAI | {"anthropic"}),
-    Told("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
-    Told("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
-    Told("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
-    Told("how many input tokens are audio", "input_audio", frozenset({"input_audio_mtok"})),
-    Told("how many output tokens are audio", "output_audio", frozenset({"output_audio_mtok"})),
-    Told("how many input tokens are images", "input_image", frozenset({"input_image_mtok"})),
-    Told("how many output tokens are images", "output_image", frozenset({"output_image_mtok"})),
-    Told("how many tokens are video", "video", frozenset({"input_video_mtok", "output_video_mtok"})),  # no log does
-    Told("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
-    Told("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
+FACTS = (
+    StatedFact("which service tier was served", "service_tier", providers=_OPENAI | {"anthropic"}),
+    StatedFact("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
+    StatedFact("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
+    StatedFact("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
+    StatedFact("how many input tokens are audio", "input_audio", frozenset({"input_audio_mtok"})),
+    StatedFact("how many output tokens are audio", "output_audio", frozenset({"output_audio_mtok"})),
+    StatedFact("how many input tokens are images", "input_image", frozenset({"input_image_mtok"})),
+    StatedFact("how many output tokens are images", "output_image", frozenset({"output_image_mtok"})),
+    # No log states this
+    StatedFact("how many tokens are video", "video", frozenset({"input_video_mtok", "output_video_mtok"})),
+    StatedFact("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
+    StatedFact("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
 )
 
 #: The providers whose own usage object is not in OpenAI's format.
 OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
 
 
-def untold_by_reporter(stated: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
+def unstated_by_reporter(stated: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
     """Yield what a log without the provider's own usage object leaves open.
 
     Args:
-        told: the counts and other facts that the log states.
+        stated: the counts and other facts that the log states.
         provider: the provider's name in the OpenTelemetry conventions.
         model: the requested model.
         has: the prices and variants of the model's tariff.
     """
-    for fact in TOLD:
+    for fact in FACTS:
         applies = fact.affects & has or (provider in fact.providers and not fact.affects)
-        if applies and fact.told not in stated:
+        if applies and fact.stated_as not in stated:
             yield f"the log does not say {fact.name}"
     if _SPEAKS.search(model) and not {"input_audio", "output_audio"} & stated:
         yield "the log does not say how many tokens are audio"
@@ -303,8 +304,8 @@ def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
     return None
 
 
-def _is_told(call: Mapping[str, Any], term: Term) -> bool:
-    return any(value is not None for path in term.told for value in values_at(call, _keys(path)))
+def _is_stated(call: Mapping[str, Any], term: Term) -> bool:
+    return any(value is not None for path in term.stated_at for value in values_at(call, _keys(path)))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -103,7 +103,7 @@ def _line(record: Record, depth: int, width: int, preview: bool) -> Text:
     Args:
         depth: the depth of the record in its trace.
         width: the width of the name, in columns.
-        said: whether to append the output.
+        preview: whether to append the output.
     """
     name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
     name.stylize("" if record.status == "ok" else "red")

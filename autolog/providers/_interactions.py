@@ -86,8 +86,8 @@ def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
     read.input_audio = total(prompt.get("audio"), tool_prompt.get("audio"))
     read.input_image = total(prompt.get("image"), tool_prompt.get("image"))
     read.output_audio, read.output_image = output.get("audio"), output.get("image")
-    untold = 0 if kept else None
-    read.cache_audio_read, read.cache_image_read = kept.get("audio", untold), kept.get("image", untold)
+    no_cache = 0 if kept else None
+    read.cache_audio_read, read.cache_image_read = kept.get("audio", no_cache), kept.get("image", no_cache)
 
 
 def _by_modality(items: Any, tokens: str) -> dict[str, int]:

@@ -28,7 +28,7 @@ def encode_scores(batch: Batch) -> Json:
 
 
 #: Fields of observations and traces that no field of a record holds: the name in a batch, and the attribute of a span.
-_TOLD = {
+_ATTRIBUTES = {
     "level": "langfuse.observation.level", "version": "langfuse.version", "release": "langfuse.release",
     "environment": "langfuse.environment", "traceName": "langfuse.trace.name", "type": "langfuse.observation.type",
 }  # fmt: skip
@@ -36,7 +36,7 @@ _TOLD = {
 
 def _original(record: Record, word: str) -> str | None:
     value = mapping(record.extra.get("langfuse")).get(word)
-    value = mapping(record.extra.get("attributes")).get(_TOLD[word]) if value is None else value
+    value = mapping(record.extra.get("attributes")).get(_ATTRIBUTES[word]) if value is None else value
     return value if isinstance(value, str) and value else None
 
 

@@ -23,7 +23,7 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/
 #: The most messages that are shown, the newest ones; the raw body has all.
 MAX_MESSAGES = 300
 #: Fields of a request that are part of the conversation, and not parameters.
-_SAID = {"messages", "input", "prompt", "system", "instructions", "tools", "contents", "systemInstruction"}
+_CONVERSATION = {"messages", "input", "prompt", "system", "instructions", "tools", "contents", "systemInstruction"}
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _INSTRUCTIONS = ("system", "developer")
 _THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div class="said">{}</div></details>')
@@ -107,7 +107,9 @@ def _show(message: Message, results: Mapping[str | None, Part], beside: Abstract
 
 def _parameters(request: Any) -> dict[str, Any]:
     """Return the request's parameters apart from the conversation: model, temperature, ..."""
-    return {key: value for key, value in request.items() if key not in _SAID} if isinstance(request, dict) else {}
+    if not isinstance(request, dict):
+        return {}
+    return {key: value for key, value in request.items() if key not in _CONVERSATION}
 
 
 def _tools(request: Any) -> list[Any]:

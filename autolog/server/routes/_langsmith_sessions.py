@@ -17,7 +17,7 @@ from autolog.stores.query import Condition, Query
 #: The kind of the documents with the names of projects, and what their clients say of them.
 _KIND = "langsmith-project"
 #: What clients may say of a project.
-_SAID = ("description", "end_time", "extra", "reference_dataset_id", "start_time")
+_DESCRIPTION = ("description", "end_time", "extra", "reference_dataset_id", "start_time")
 #: The most recent runs that are searched for projects that have no document.
 RECENT = 1_000
 MAX_PAGE = 100
@@ -41,13 +41,13 @@ def _name_of(record: Record) -> str:
     return clean(str((record.extra.get("run") or {}).get("session_name") or "default"))
 
 
-def _put(call: Call, name: str, said: Json) -> Json:
-    """Store what is said of a project, and return the project."""
+def _put(call: Call, name: str, description: Json) -> Json:
+    """Store what is description of a project, and return the project."""
 
     def put(store: Store) -> Json:
         key = dialect.session_id(call.project, clean(name))
         known = store.documents(_KIND).get(key) or {}
-        document = {**known, **said, "project": call.project, "name": clean(name)}
+        document = {**known, **description, "project": call.project, "name": clean(name)}
         store.put_document(_KIND, key, document)
         return document
 
@@ -55,8 +55,8 @@ def _put(call: Call, name: str, said: Json) -> Json:
 
 
 def _encode(call: Call, document: Json) -> Json:
-    said = {key: document[key] for key in _SAID if document.get(key) is not None}
-    return {**dialect.encode_session(call.project, document["name"]), **said}
+    description = {key: document[key] for key in _DESCRIPTION if document.get(key) is not None}
+    return {**dialect.encode_session(call.project, document["name"]), **description}
 
 
 def _all(call: Call) -> Iterator[Json]:
@@ -111,11 +111,11 @@ def _create(call: Call) -> Reply:
     name = given.get("name")
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise Fault(422, "name: must have 1 to 200 characters")
-    return Reply(200, _put(call, name, _said(given)))
+    return Reply(200, _put(call, name, _description(given)))
 
 
 def _update(call: Call) -> Reply:
-    """Change what is said of a project; its name stays, because its runs have it.
+    """Change what is description of a project; its name stays, because its runs have it.
 
     Raises:
         Fault: 404, if there is no such project; 422, if it is to be renamed.
@@ -123,11 +123,11 @@ def _update(call: Call) -> Reply:
     given, session = call.object(), _find(call)
     if given.get("name") not in (None, session["name"]):
         raise Fault(422, "name: a project cannot be renamed, because its runs have its name")
-    return Reply(200, _put(call, session["name"], _said(given)))
+    return Reply(200, _put(call, session["name"], _description(given)))
 
 
-def _said(given: Json) -> Json:
-    return {key: given[key] for key in _SAID if given.get(key) is not None}
+def _description(given: Json) -> Json:
+    return {key: given[key] for key in _DESCRIPTION if given.get(key) is not None}
 
 
 # The newer form, /api/v2
