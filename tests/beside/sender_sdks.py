@@ -17,7 +17,11 @@ SENDERS = {
     "langfuse-2": ("langfuse<3",),
     "litellm": ("litellm",),
     "openai_agents": ("openai-agents",),
-}
+    # its 2.4b0 does not work with the newest releases of what it depends on
+    "openai_v2": ("openai<3", "httpx", "opentelemetry-instrumentation-openai-v2==2.4b0",
+                  "opentelemetry-util-genai==1.1b0", "opentelemetry-exporter-otlp-proto-http"),
+    "mlflow": ("mlflow", "openai", "opentelemetry-exporter-otlp-proto-http"),
+}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
