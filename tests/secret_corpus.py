@@ -122,6 +122,8 @@ SHORT = {
     "https://a.example/reset-password/{}": "q8Zr3Lk9Vx2Pm7Tn4Wb6q8Zr", "https://api.telegram.org/{}/getMe": "bot123456789:AAHq8Zr3Lk9Vx2Pm7Tn4Wb6q8Zr3Lk9Vx2P",
     "q=%22{}%22": "sk-" + "ant-api03-" + "xY9_" * 22 + "AA",
     "seed phrase: {}": "witch collapse practice feed shame open despair creek road again ice least",
+    "Hello, my password is {}, can you help?": "hunter2", "He wrote: the password: {}.": "sunshine9", "My Wi-Fi password: {} (2.4 GHz)": "rosebud42",
+    "your temporary password is: {}.": "welcome77", "Log in as ada; the root password was {} until May": "dragon99", "my password for github is {} now": "shadow12",
     "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
@@ -181,7 +183,9 @@ _CODE = (
     "required: [\"password\", \"user_name2\"]\nos.getenv('DB_PASSWORD', '')\nenv.get('PRIMARY_KEY', 'id_2')\n",
     "password: str | None = None\npassword: Optional[str],\npassword = getpass.getpass2('x')\nPASSWORD=${{PASSWORD2}}\n",
     "tool --max-token 4096 --token-file /etc/x1 --password-stdin --password PASSWORD2 --api-key YOUR_API_KEY\n",
-    "pin: 13\nerror code: 500\nzip code is 12345\nsalt: 1 tsp\nmain.go:123:45: error: x2\nsrc/a.py:1234:def:x:y\n",
+    ("pin: 13\nerror code: 500\nzip code is 12345\nsalt: 1 tsp\nmain.go:123:45: error: x2\nsrc/a.py:1234:def:x:y\n"
+     "The form has a password: required, the password: step2, the password field2, my password: see part2, a new password: input2.\n"
+     "the password is base64-encoded, the password is sha256-hashed and your password is 12-characters long; password: user2\n"),
     "connect(host=h, password=pw2)\nlogin(user, password=db.password2)\nGET /login?next=/a HTTP/1.1\nAuthorization: Bearer token\n",
     "machine learning with a password manager 2\nhelm upgrade -p 2 x\nkubectl get secret my-secret-2 -o yaml\npassword: |\n\nx\n",
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",

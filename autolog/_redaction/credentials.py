@@ -169,10 +169,21 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAMED = re.compile(
     rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + MAYBE_QUOTE + rb"(?: for \w{1,40})?"
-    rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
+    rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?(?: now| still)?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<)]{6,256}+)(?=[\s\"'`\\,;&<)]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
+#: What precedes and follows the word in a sentence that tells a password, which may then look like an identifier:
+#: `my Wi-Fi password is hunter2`.
+_WHOSE = re.compile(
+    rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial) (?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
+)
+_TELLS = re.compile(rb"(?: for \w{1,40})?\*{0,2}(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) )\s?")
+#: A numbered part of a program or document, which only a sentence about passwords mentions there.
+_NUMBERED = re.compile(
+    r"(?:param|name|item|option|key|part|line|section|table|page|chapter|figure|example|level|group|hash|input|value|"
+    r"version|rule|python|java|http|ipv|base|md|sha|utf|field|step|user|test|string)s?[-_]?\d{1,3}"
+)
 
 
 def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -184,9 +195,15 @@ def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
         before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
         name = ((before[0] if before else b"") + found[1]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
-        code = group == 3 and is_identifier(value.rstrip(".!?:"))
+        word = value.rstrip(".!?:")
+        code = group == 3 and is_identifier(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
             yield found.span(group)
+
+
+def _is_told(lowered: bytes, found: re.Match[bytes]) -> bool:
+    whose = _WHOSE.search(lowered, max(0, found.start() - 60), found.start())
+    return whose is not None and _TELLS.fullmatch(lowered, found.end(1), found.start(3)) is not None
 
 
 #: A JSON Web Token (RFC 7519) from its first dot on; its header comes before.

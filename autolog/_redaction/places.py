@@ -33,7 +33,8 @@ def is_given(value: str) -> bool:
 #: Names of algorithms, encodings and columns, which also contain digits.
 _KIND = re.compile(
     r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
-    r"var|arg|col|field|user|step|test)[-_]?\d{1,4}[-\w]{0,6}"
+    r"var|arg|col|field|user|step|test)[-_]?\d{1,4}(?:[-_]?(?:encoded|hashed|encrypted)|[-\w]{0,6})|"
+    r"\d{1,3}[-_]?(?:bit|byte|char|character|digit|letter|symbol|word|day|hour|minute|month|year)s?"
 )
 _CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 
