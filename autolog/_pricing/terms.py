@@ -142,7 +142,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
             "googleMaps", "google_maps", "enterpriseWebSearch", "enterprise_web_search", "retrieval"))),
         Term("grounding", (("request.tools.type", r"google_maps|retrieval|enterprise_web_search"),
                            ("response.usage.grounding_tool_count.type", r"(?!google_search$)."))),
-        Term("free searches", (("response.usage.grounding_tool_count.count", r""),)),
+        Term("free searches", (("response.usage.grounding_tool_count.type", r"google_search$"),)),
     ),
     "bedrock": (
         Term("service tier", (("request.serviceTier.type", _STANDARD), ("request.service_tier", _STANDARD)),

@@ -87,7 +87,7 @@ def read_task(facts: Facts, body: dict[str, Any]) -> None:
     facts.long_running = LongRunning(f"{'batch' if kind == 'batch' else 'task'}:{name}", str(kind), final)
     facts.finish_reasons = [state] if final and state else None
     trained = mapping(mapping(body.get("tuningDataStats")).get("supervisedTuningDataStats"))
-    facts.raw_usage = {key: trained[key] for key in _TRAINED if key in trained} or None
+    facts.raw_usage = {key: spelled_count(trained[key]) for key in _TRAINED if key in trained} or None
 
 
 def batch_results(holder: str | None, body: bytes, whole: dict[str, Any]) -> Iterator[BatchResult]:

@@ -37,7 +37,7 @@ def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     named = "id" in body and "/deferred-completion/" not in path
     if identity is None or named or "error" in body:
         return None
-    final = "choices" in body or body.get("status") in {"done", "failed", "expired"}
+    final = "choices" in body or kind_of(body, "status") in {"done", "failed", "expired"}
     kind = "video_generation" if "/videos" in path else "chat"
     return LongRunning(f"deferred:{identity}", kind, final)
 

@@ -133,7 +133,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _batch(body: dict[str, Any]) -> LongRunning:
-    final = body.get("status") in {"SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"}
+    final = kind_of(body, "status") in {"SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"}
     return LongRunning(f"batch:{body.get('id')}", "batch", final)
 
 

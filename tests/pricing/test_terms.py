@@ -44,6 +44,15 @@ def gemini() -> dict[str, Any]:
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash"}
 
 
+INTERACTIONS = "https://generativelanguage.googleapis.com/v1/interactions"
+AUDIO = {"type": "audio", "mime_type": "audio/wav", "data": "AA=="}
+
+
+def interaction(**usage: Any) -> dict[str, Any]:
+    usage = {"total_input_tokens": 10, "total_output_tokens": 5, "total_tokens": 15, **usage}
+    return {"id": "i", "model": "gemini-2.5-flash", "status": "completed", "steps": [], "usage": usage}
+
+
 @pytest.mark.parametrize(
     ("url", "request_body", "response", "why"),
     [
@@ -122,6 +131,14 @@ def gemini() -> dict[str, Any]:
         (INVOKE.format("custom-model-deployment/abc"), {}, message("claude-3-haiku-20240307", 10, 5),
          "provisioned throughput"),
         (GEMINI, {"tools": [{"enterpriseWebSearch": {}}]}, gemini(), "grounding"),
+        (INTERACTIONS, {}, interaction(), None),
+        (INTERACTIONS, {"tools": [{"type": "google_maps"}]}, interaction(), "grounding"),
+        (INTERACTIONS, {}, interaction(grounding_tool_count=[{"type": "google_maps", "count": 2}]), "grounding"),
+        (INTERACTIONS, {}, interaction(grounding_tool_count=[{"type": "google_search", "count": 2}]), "free searches"),
+        (INTERACTIONS, {"input": [AUDIO]}, interaction(), "audio input"),
+        (INTERACTIONS, {"input": [AUDIO]},
+         interaction(input_tokens_by_modality=[{"modality": "audio", "tokens": 8}]), None),
+        (INTERACTIONS, {}, interaction(output_tokens_by_modality=[{"modality": "video", "tokens": 5}]), "other output"),
         (GEMINI, {"tools": [{"retrieval": {"vertexAiSearch": {"datastore": "x"}}}]}, gemini(), "grounding"),
         (GEMINI, {"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}]}]}, gemini(),
          "audio input"),

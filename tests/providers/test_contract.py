@@ -36,13 +36,21 @@ def test_every_module_answers_all_questions(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize(
-    "body", [None, {}, [], "text", 7, {"usage": []}, {"error": "no"}, {"candidates": [None]}, {"output": 3}, [[1.0]]]
-)
+    "body",
+    [None, {}, [], "text", 7, {"usage": []}, {"error": "no"}, {"candidates": [None]}, {"output": 3}, [[1.0]],
+     {"object": "batch", "id": "b", "status": {}}, {"request_id": "r", "status": []},
+     {"agent_id": "a", "id": "t", "status": {}}, {"name": "batches/b", "metadata": {"state": {}}},
+     {"batch": {"id": "b", "status": {}, "input_tokens": "9" * 5000}}, {"id": "d", "process_status": {}},
+     {"predictions": {}, "evaluationResults": [{"tokenUsage": 5}]}],
+)  # fmt: skip
 def test_a_body_that_makes_no_sense_has_no_facts_and_raises_nothing(module: str, body: Any) -> None:
     answers = format_named(module)
     for path in (
         "",
         "/v1/chat",
+        "/videos/v",
+        "/v2/batches/b",
+        "/evaluations/evaluate/e",
         "/model/x/invoke",
         "/v1beta/models/x:generateContent",
         "/api/chat",

@@ -137,4 +137,4 @@ def test_a_tuning_job_keeps_the_quantities_that_are_billed() -> None:
     body = {"name": JOB, "state": "JOB_STATE_SUCCEEDED", "baseModel": "gemini-2.5-flash",
             "tuningDataStats": {"supervisedTuningDataStats": trained}}  # fmt: skip
     facts = gemini.read(f"{PLACE}/tuningJobs/7", body, {})
-    assert (facts.model, facts.raw_usage) == ("gemini-2.5-flash", {"totalBillableTokenCount": "5000"})
+    assert (facts.model, facts.raw_usage) == ("gemini-2.5-flash", {"totalBillableTokenCount": 5000})
