@@ -14,6 +14,7 @@ from autolog._display.figures import dollars, number, seconds
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, request_messages, response_messages
 from autolog._record.record import Record
+from autolog._record.scores import entries_of
 
 #: The most lines of a text that are compared.
 MAX_LINES = 3_000
@@ -99,6 +100,7 @@ def _common_ends(left: Sequence[str], right: Sequence[str]) -> tuple[int, int]:
 def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
     """Return the name, left value and right value of each figure that is worth comparing."""
     shown: list[tuple[str, Any]] = [
+        ("prompt", lambda record: " ".join(filter(None, (record.prompt_name, record.prompt_version))) or "–"),
         ("model", lambda record: record.response_model or record.request_model or "–"),
         ("status", lambda record: record.status if record.status == "ok" else record.error_type or "error"),
         ("latency", lambda record: seconds(record.duration)),
@@ -108,7 +110,15 @@ def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
         ("cost", lambda record: dollars(record.cost)),
         ("finish", lambda record: ", ".join(record.response_finish_reasons or []) or "–"),
     ]
-    return [(name, str(show(left)), str(show(right))) for name, show in shown]
+    before, after = ({name: value for name, value, _ in entries_of(record)} for record in (left, right))
+    return [
+        *((name, str(show(left)), str(show(right))) for name, show in shown),
+        *((f"score {name}", _score(before.get(name)), _score(after.get(name))) for name in sorted({*before, *after})),
+    ]
+
+
+def _score(value: Any) -> str:
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
 
 
 def request_lines(record: Record) -> list[str]:

@@ -55,7 +55,7 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
         style = "" if one == other else "bold yellow"
         table.add_row(Text(name, style="dim"), Text(safe(one), style=style), Text(safe(other), style=style))
     screen.print(table)
-    for title, lines_ in (("asked", requested), ("answered", received)):
+    for title, lines_ in (("request", requested), ("response", received)):
         screen.print(Text(f"\n{title}", style="bold cyan"))
         for is_far, stretch in folded(lines_):
             if is_far:

@@ -68,3 +68,12 @@ def test_figures_that_are_unknown_are_dashes() -> None:
     figures = {name: (left, right) for name, left, right in compare_figures(call({}, {}, cost=0.5), Record(id="s"))}
     assert figures["cost"] == ("$0.50", "–")
     assert figures["input tokens"] == ("–", "–")
+
+
+def test_prompt_versions_and_scores_stand_beside_each_other() -> None:
+    left = call({}, {}, prompt_name="plan", prompt_version="3", score=0.5)
+    right = call({}, {}, prompt_name="plan", prompt_version="4", scores={"tone": {"value": 1, "comment": "kind"}})
+    figures = {name: (one, other) for name, one, other in compare_figures(left, right)}
+    assert figures["prompt"] == ("plan 3", "plan 4")
+    assert figures["score default"] == ("0.5", "–")
+    assert figures["score tone"] == ("–", "1")

@@ -180,13 +180,12 @@ def _heights(figures: list[list[float | None]], kind: str) -> list[float]:
 
 
 def _labels(steps: Sequence[Point], step_width: float) -> Markup:
-    """Return the labels of the time axis; the outermost ones are aligned to stay inside the chart."""
-    count = min(len(steps), 5)
+    """Return at most five labels of the time axis, evenly spaced; those at its ends are aligned to stay inside."""
+    last = len(steps) - 1
     drawn = Markup("")
-    for number in range(count):
-        index = round(number * (len(steps) - 1) / max(1, count - 1))
-        ends = {0: (LEFT, ""), count - 1: (WIDTH, "end")}
-        x, anchor = ends.get(number, (LEFT + (index + 0.5) * step_width, "middle between" if number % 2 else "middle"))
+    for number, index in enumerate(range(0, len(steps), max(1, -(-last // 4)))):
+        ends = {0: (LEFT, ""), last: (WIDTH, "end")}
+        x, anchor = ends.get(index, (LEFT + (index + 0.5) * step_width, "middle between" if number % 2 else "middle"))
         drawn += _AXIS.format(x, HEIGHT - 6, anchor, steps[index].label)
     return drawn
 
@@ -202,16 +201,19 @@ def _y(value: float, top: float) -> float:
 
 def _grid(share: float, top: float, show: Show) -> Markup:
     y = _y(share, 1.0)
-    words = _tick(share * top, show) if share else "0"
+    words = _tick(share * top, top, show) if share else "0"
     return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, words)
 
 
-def _tick(value: float, show: Show) -> str:
-    """Format a figure on an axis, short enough for the margin: 2M, $1,500k, 0.5 s."""
+def _tick(value: float, top: float, show: Show) -> str:
+    """Format a figure on an axis, short enough for the margin: 2M, $1,500k, 0.5 s.
+
+    All figures of an axis, which are its top and half of it, have the same unit.
+    """
     words = re.sub(r"\.?0+ s$", " s", show(value))
-    if value < 1_000_000 or " " in words:
+    if top < 1_000_000 or " " in words:
         return words
-    unit, letter = next(step for step in _LARGE if value >= step[0] * (1 if value % step[0] == 0 else 1_000))
+    unit, letter = next((step for step in _LARGE if top / 2 % step[0] == 0), _LARGE[-1])
     return re.sub(r"\.00$", "", show(value / unit)) + letter
 
 

@@ -23,7 +23,7 @@ def compare(request: PageRequest) -> Reply:
     return request.render(
         "compare.html", left=left, right=right, ids=ids, place="compare",
         figures=diff.compare_figures(left, right),
-        asked=list(diff.folded(diff.compare_lines(diff.request_lines(left), diff.request_lines(right)))),
+        requested=list(diff.folded(diff.compare_lines(diff.request_lines(left), diff.request_lines(right)))),
         answered=list(diff.folded(diff.compare_lines(diff.answer_lines(left), diff.answer_lines(right)))),
     )  # fmt: skip
 

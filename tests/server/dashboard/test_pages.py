@@ -319,8 +319,10 @@ def test_charts_and_json() -> None:
     steps = charts.points([], NOW - timedelta(days=1), NOW, timedelta(hours=1))
     assert len(steps) in {24, 25}
     assert charts._round_up(0.0031) == pytest.approx(0.004)
-    ticks = [(400, dollars), (2e6, dollars), (1.5e6, number), (1e15, number), (0.5, seconds), (1e9, seconds)]
-    assert [charts._tick(*tick) for tick in ticks] == ["$400.00", "$2M", "1,500k", "1,000T", "0.5 s", "11,574.1 d"]
+    ends = [(400, dollars), (2e6, dollars), (1.5e6, number), (1e15, number), (0.5, seconds), (1e9, seconds)]
+    ticks = [charts._tick(top, top, show) for top, show in ends]
+    assert ticks == ["$400.00", "$2M", "1,500k", "1,000T", "0.5 s", "11,574.1 d"]
+    assert charts._tick(750_000, 1_500_000, number) == "750k"
     assert read_filters([("user", " ")], None).shown == []
 
 

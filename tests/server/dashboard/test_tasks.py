@@ -71,7 +71,7 @@ def test_what_was_spent_by_tag_and_which_errors_rose(watched: Watched) -> None:
 def test_the_same_question_to_two_versions_of_a_prompt(watched: Watched) -> None:
     watched.page.goto(watched.base + "/ui/log/v2?project=shop")
     watched.page.click("a.button:has-text('Compare')")
-    assert "asked the same" in watched.page.inner_text(".others li >> nth=0")
+    assert "same input" in watched.page.inner_text(".others li >> nth=0")
     watched.page.click(".others a >> nth=0")
     assert "On its way" in watched.page.inner_text(".diff >> nth=1")
 
