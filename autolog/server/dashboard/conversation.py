@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -52,23 +51,24 @@ def contents(record: Record) -> dict[str, Any]:
     """
     request, response = bodies(record)
     if record.kind != "llm":
-        sent, received = ("" if body is None else _value_of(body) for body in (request, response))
-        return {"input": sent, "output": received, "parameters": {}, "tools": []}
-    spoken = request_messages(request)
-    results: dict[str | None, Part] = {
-        part.id: part for message in spoken for part in message.parts if part.kind == "tool_result" and part.id
-    }
-    called = {part.id for message in spoken for part in message.parts if part.kind == "tool_call"}
-    messages = [message for message in spoken if message.role not in _INSTRUCTIONS]
+        given, returned = ("" if body is None else _value_of(body) for body in (request, response))
+        return {"input": given, "output": returned, "parameters": {}, "tools": []}
+    sent = request_messages(request)
+    parts = [part for message in sent for part in message.parts]
+    results: dict[str | None, Part] = {part.id: part for part in parts if part.kind == "tool_result" and part.id}
+    called = {part.id for part in parts if part.kind == "tool_call"}
+
+    def draw(messages: Iterable[Message]) -> list[Shown]:
+        return [shown for message in messages if (shown := _show(message, results, called))]
+
+    messages = [message for message in sent if message.role not in _INSTRUCTIONS]
     begin = _turn_begins(messages)
-    draw = partial(_show, results=results, beside=called)
-    earlier = [shown for message in messages[:begin][-MAX_MESSAGES:] if (shown := draw(message))]
     return {
-        "answer": [shown for message in response_messages(response) if (shown := draw(message))],
-        "instructions": [shown for message in spoken if message.role in _INSTRUCTIONS and (shown := draw(message))],
-        "earlier": earlier,
+        "answer": draw(response_messages(response)),
+        "instructions": draw(message for message in sent if message.role in _INSTRUCTIONS),
+        "earlier": draw(messages[:begin][-MAX_MESSAGES:]),
         "left_out": max(0, begin - MAX_MESSAGES),
-        "turn": [shown for message in messages[begin:] if (shown := draw(message))],
+        "turn": draw(messages[begin:]),
         "parameters": _parameters(request),
         "tools": _tools(request),
     }
@@ -95,12 +95,12 @@ def _turn_begins(messages: Sequence[Message]) -> int:
     return begin
 
 
-def _show(message: Message, results: Mapping[str | None, Part], beside: AbstractSet[str | None]) -> Shown | None:
+def _show(message: Message, results: Mapping[str | None, Part], called: AbstractSet[str | None]) -> Shown | None:
     """Return a message to show; None if all its parts are tool results shown with their calls."""
     parts = [
         _part(part, results.get(part.id) if part.kind == "tool_call" else None)
         for part in message.parts
-        if part.kind != "tool_result" or part.id not in beside
+        if part.kind != "tool_result" or part.id not in called
     ]
     return Shown(message.role, parts, plain_text(message)) if parts or not message.parts else None
 
