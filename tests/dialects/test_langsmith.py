@@ -6,6 +6,7 @@ The library itself runs in `tests/beside/senders/`.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -236,6 +237,19 @@ def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert server.call("POST", "/runs/multipart", body.encode(), headers=headers).status_code == 413
     assert server.rows() == []
+
+
+@pytest.mark.parametrize("at", [1767323045250, 1767323045250.0, 1767323045.25, "2026-01-02T03:04:05.25+00:00"])
+def test_times_are_texts_or_numbers_of_seconds_or_milliseconds(server: Server, at: Any) -> None:
+    """The JavaScript client sends milliseconds."""
+    server.call("POST", "/runs/batch", {"post": [{**run(ROOT, "chain"), "start_time": at, "end_time": at}]})
+    record = server.only()
+    assert record.start_time == record.end_time == datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("at", [10**400, -1, True, 10**15])
+def test_numbers_that_are_no_times_are_refused(server: Server, at: Any) -> None:
+    assert server.call("POST", "/runs/batch", {"post": [{**run(ROOT, "chain"), "start_time": at}]}).status_code == 422
 
 
 @every_store

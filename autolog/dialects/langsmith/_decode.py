@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from autolog._reading.derive import derive
@@ -147,6 +148,22 @@ def decode_attachment(run: Record, name: str, content_type: str, content: bytes)
 # Runs
 
 #: Fields of a run that fields of a record hold; the rest of the run is kept unchanged.
+#: The numbers that are times in milliseconds, as the JavaScript client sends them, and not in seconds.
+_MILLISECONDS = range(10**11, 10**15)
+
+
+def _time(run: Json, name: str) -> datetime | None:
+    """Return a time of a run.
+
+    Raises:
+        Fault: 422, if it is none.
+    """
+    value = run.get(name)
+    if isinstance(value, (int, float)) and _MILLISECONDS.start <= value < _MILLISECONDS.stop:
+        value = value / 1000
+    return parse_time(value, name, 422)
+
+
 _OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "tags"}
 
 
@@ -167,8 +184,8 @@ def decode_run(run: Json) -> Record:
         trace_id=text(run.get("trace_id")) or str(run["id"]),
         span_id=str(run["id"]),
         parent_span_id=text(run.get("parent_run_id")),
-        start_time=parse_time(run.get("start_time"), "start_time", 422),
-        end_time=parse_time(run.get("end_time"), "end_time", 422),
+        start_time=_time(run, "start_time"),
+        end_time=_time(run, "end_time"),
         session=_first(metadata, "session_id", "thread_id", "conversation_id"),
         user=_first(metadata, "user_id"),
         tags=texts(run.get("tags")),
