@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from dialects.samples import Server
 from live import KEY
 from starlette.testclient import TestClient
@@ -16,6 +18,13 @@ from autolog.server import create_app
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 from autolog.stores.retention import Retain
+
+
+@pytest.fixture(autouse=True)
+def _dropped() -> Iterator[None]:
+    """Let go of the test's applications: a mounted one is not closed, but its background tasks end with it."""
+    yield
+    gc.collect()
 
 
 def test_it_mounts_in_another_application(store: Store) -> None:

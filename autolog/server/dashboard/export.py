@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ _WRITERS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 #: The size of the pieces in which a file is sent, in bytes.
 PIECE = 256 * 1024
+
+
+def offered_forms() -> dict[str, tuple[str, str, str]]:
+    """Return the formats that this server can write: Parquet only with pyarrow."""
+    return {form: of for form, of in FORMS.items() if form != "parquet" or find_spec("pyarrow") is not None}
 
 
 def export(request: PageRequest) -> Reply:

@@ -12,7 +12,7 @@ from autolog.server._call import Reply
 from autolog.server._live import follow
 from autolog.server.dashboard import histogram
 from autolog.server.dashboard._page import HEADERS, PageRequest, templates
-from autolog.server.dashboard.export import FORMS
+from autolog.server.dashboard.export import offered_forms
 from autolog.server.dashboard.filters import COLUMNS, KINDS, LOGS, PAGE, SORTS, TRACES, Filters, place, read_filters
 from autolog.server.dashboard.frame import reader_zone
 from autolog.server.dashboard.tree import trace_sums
@@ -49,7 +49,7 @@ def _list(request: PageRequest, path: str) -> Reply:
     name = "traces" if path == TRACES else "logs"
     return request.render(
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
-        all_columns=COLUMNS, forms=FORMS, views=views_of(request, path), may_write=request.may_write,
+        all_columns=COLUMNS, forms=offered_forms(), views=views_of(request, path), may_write=request.may_write,
         sorts=SORTS, kinds=KINDS, given=dict(filters.given), place=name, last=request.store.last(), ranged=True,
         sums=trace_sums(request.store, records) if name == "traces" else {},
     )  # fmt: skip

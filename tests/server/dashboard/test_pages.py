@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -207,6 +208,21 @@ def test_the_match_is_exported_in_every_form(browser: httpx2.Client) -> None:
     assert len(json.loads(sizes["vcr"])["interactions"]) == 1
     assert browser.get("/ui/export?form=pdf").status_code == 400
     assert browser.get("/ui/export?form=csv&colour=red").status_code == 400
+
+
+def test_parquet_is_offered_only_where_it_can_be_written(
+    browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    assert "form=parquet" in browser.get("/ui/").text
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    page = browser.get("/ui/").text
+    assert "form=csv" in page
+    assert "form=parquet" not in page
+    assert "autolog-llm[parquet]" in page
+    answer = browser.get("/ui/export?form=parquet&user=ada")
+    assert answer.status_code == 501
+    assert "autolog-llm[parquet]" in answer.text
 
 
 def test_an_export_that_cannot_be_written_says_why(browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
