@@ -94,7 +94,7 @@ def _message(item: Any, role: str) -> Iterator[Json]:
             yield {"role": role, "content": str(item)}
         return
     if isinstance(item.get("kwargs"), dict) and "lc" in item:  # LangChain's serialisation
-        item = {**item["kwargs"], "role": str((item.get("id") or ["ai"])[-1]).removesuffix("Message").lower()}
+        item = {**item["kwargs"], "role": str((item.get("id") or ["ai"])[-1]).partition("Message")[0].lower()}
     if isinstance(item.get("message"), (dict, list)) and "content" not in item:
         item = item["message"] if isinstance(item["message"], dict) else {"content": item["message"]}
     named = str(item.get("role") or item.get("type") or role)

@@ -239,6 +239,14 @@ def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
     assert server.rows() == []
 
 
+def test_a_streamed_answer_of_langchain_is_the_assistants(server: Server) -> None:
+    streamed = {**AI, "id": [*AI["id"][:-1], "AIMessageChunk"]}
+    ended = {**ENDED, "outputs": {"generations": [[{"text": "One moment.", "message": streamed}]]}}
+    server.call("POST", "/runs/batch", {"post": [STARTED], "patch": [ended]})
+    (choice,) = json.loads(server.only().response_body or b"")["choices"]
+    assert choice["message"]["role"] == "assistant"
+
+
 @pytest.mark.parametrize("at", [1767323045250, 1767323045250.0, 1767323045.25, "2026-01-02T03:04:05.25+00:00"])
 def test_times_are_texts_or_numbers_of_seconds_or_milliseconds(server: Server, at: Any) -> None:
     """The JavaScript client sends milliseconds."""
