@@ -94,15 +94,15 @@ def _agent_run(ids: _Ids) -> Iterator[Record]:
     spans = [("restock_agent", "agent", 0.0, 40.0, None), ("plan", "llm", 0.2, 3.5, 1), ("search_warehouse", "tool", 4.0, 31.0, 1),
              ("check_prices", "tool", 35.2, 1.1, 1), ("write_order", "llm", 36.4, 3.4, 1)]  # fmt: skip
     for number, (name, kind, start, duration, parent) in enumerate(spans, 1):
-        begun = at + timedelta(seconds=start)
+        started = at + timedelta(seconds=start)
         place = {
             "trace_id": trace, "span_id": f"{number:016x}", "parent_span_id": None if parent is None else f"{parent:016x}",
         }  # fmt: skip
         if kind == "llm":
-            yield _call(ids, begun, name, name=name, duration=duration, cost=0.01, **place)
+            yield _call(ids, started, name, name=name, duration=duration, cost=0.01, **place)
         else:
-            yield Record(id=ids.next(begun), kind=kind, name=name, created_at=begun.astimezone(UTC),
-                         start_time=begun.astimezone(UTC), duration=duration, **place)  # fmt: skip
+            yield Record(id=ids.next(started), kind=kind, name=name, created_at=started.astimezone(UTC),
+                         start_time=started.astimezone(UTC), duration=duration, **place)  # fmt: skip
 
 
 def _session(ids: _Ids) -> Iterator[Record]:

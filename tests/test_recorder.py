@@ -48,17 +48,17 @@ def ids_in(path: Path) -> list[str]:
 def test_records_stay_where_the_program_was_when_it_changes_its_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, later = tmp_path / "begun", tmp_path / "later"
-    begun.mkdir()
+    started, later = tmp_path / "begun", tmp_path / "later"
+    started.mkdir()
     later.mkdir()
-    monkeypatch.chdir(begun)
+    monkeypatch.chdir(started)
     monkeypatch.setenv("AUTOLOG_STORE", "sqlite:///logs.db")
     with autolog.span("before"):
         pass
     monkeypatch.chdir(later)  # before a thread has opened the store
     assert autolog.flush(10)
-    assert (begun / "logs.db").exists()
-    assert "before" in str(autolog.show(next(iter(ids_in(begun / "logs.db")))))
+    assert (started / "logs.db").exists()
+    assert "before" in str(autolog.show(next(iter(ids_in(started / "logs.db")))))
     assert list(later.iterdir()) == []
 
 

@@ -407,12 +407,12 @@ def vendor_server() -> Iterator[VendorServer]:
             self.wfile.write(body)
 
         def stream(self, pieces: Iterator[bytes]) -> None:
-            began, cut = time.monotonic(), server.cut
+            started, cut = time.monotonic(), server.cut
             try:
                 for piece in pieces:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.flush()
-                    if time.monotonic() - began > LONGEST:
+                    if time.monotonic() - started > LONGEST:
                         break
                     time.sleep(0.001)
                 self.wfile.write(b"0\r\n\r\n")

@@ -93,7 +93,7 @@ class Queue(Worker):
     def reset(self) -> None:
         super().reset()
         self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
-        self._read_records: list[Record] = []
+        self._batch: list[Record] = []
         self._reading_one = False
         self._bytes = 0
         self._seen_ns = 0
@@ -130,7 +130,7 @@ class Queue(Worker):
 
     @property
     def queued(self) -> int:
-        return len(self._items) + self._reading_one + len(self._read_records)
+        return len(self._items) + self._reading_one + len(self._batch)
 
     @property
     def _unstarted(self) -> int:
@@ -138,7 +138,7 @@ class Queue(Worker):
 
     @property
     def _occupied(self) -> bool:
-        return super()._occupied or (bool(self._read_records) and not self._reading_one)  # handing records over
+        return super()._occupied or (bool(self._batch) and not self._reading_one)  # handing records over
 
     def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
@@ -189,9 +189,9 @@ class Queue(Worker):
     def _due(self) -> float | None:
         self._seen_ns = perf_counter_ns()
         waiting = len(self._items)
-        if not waiting and not self._read_records:
+        if not waiting and not self._batch:
             return None
-        if self._read_records or self._goes_on or self._expedited or waiting > self._crowd:
+        if self._batch or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
         if self._gives_way:
             return max(0, POSTPONED - self._age()) / 1e9
@@ -236,21 +236,21 @@ class Queue(Worker):
 
     def _step(self) -> None:
         self._rested = False
-        begun = slice_begun = perf_counter_ns()
-        while len(self._read_records) < BATCH and self._items:
+        started = slice_started = perf_counter_ns()
+        while len(self._batch) < BATCH and self._items:
             self._seen_ns = perf_counter_ns()
-            if self._seen_ns - begun > HAND_OVER:
+            if self._seen_ns - started > HAND_OVER:
                 break
             late = len(self._items) > FEW and self._age() > LATE
-            if self._seen_ns - slice_begun > SLICE and not late and not self._expedited:
+            if self._seen_ns - slice_started > SLICE and not late and not self._expedited:
                 sleep(0)  # hands the interpreter to a waiting thread at once, instead of after 5 ms
-                slice_begun = self._seen_ns = perf_counter_ns()
+                slice_started = self._seen_ns = perf_counter_ns()
             self._read_next()
         self._goes_on = bool(self._items)
         for delivery in self.deliveries:
             with guard("handing over records"):
-                delivery.put(self._read_records)
-        self._read_records = []  # only now: `flush` considers an empty queue done
+                delivery.put(self._batch)
+        self._batch = []  # only now: `flush` considers an empty queue done
 
     def _read_next(self) -> None:
         self._reading_one = True  # counts as queued, so that `flush` does not consider the queue empty yet
@@ -260,7 +260,7 @@ class Queue(Worker):
             self._reading_one = False
             return
         try:
-            self._read_records += self._records(span)
+            self._batch += self._records(span)
         except BaseException:  # raised by a signal handler, for the program: read the span again later
             self._items.appendleft(span)
             raise

@@ -71,9 +71,9 @@ def wait_until(done: Callable[[], bool], deadline: float) -> bool:
     that does the work until the system schedules that thread again. Checks every 2 ms made the work take 30 times as
     long.
     """
-    begun = monotonic()
+    started = monotonic()
     while not done() and (now := monotonic()) < deadline:
-        sleep(min(deadline - now, SLOWEST_POLL, max(POLL, (now - begun) / 8)))
+        sleep(min(deadline - now, SLOWEST_POLL, max(POLL, (now - started) / 8)))
     return done()
 
 
@@ -354,9 +354,9 @@ class Worker:
 
     def _wait(self, seconds: float) -> bool:
         """Wait; return True if woken before `seconds` have passed, else note by how much the wait overran."""
-        begun = monotonic()
+        started = monotonic()
         woken = self._wakeup.wait(seconds)
-        self._wakeup_delay = 0.0 if woken else monotonic() - begun - seconds
+        self._wakeup_delay = 0.0 if woken else monotonic() - started - seconds
         return woken
 
     def _ready(self) -> bool:

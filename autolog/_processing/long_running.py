@@ -92,7 +92,7 @@ class LongRunningCalls:
         if job.operation == "batch":
             record.span_id = span_id(job.key)
             self._learn_files(mapping(facts.response))
-        begun = _Begun(
+        origin = _Begun(
             name=record.name,
             model=record.response_model,
             trace_id=record.trace_id,
@@ -100,7 +100,7 @@ class LongRunningCalls:
             request=_short_part(facts.request),
         )
         for key in (job.key, *job.other_keys):
-            self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(begun, key=job.key)))
+            self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(origin, key=job.key)))
 
     # Later calls that read its result
 
@@ -114,15 +114,15 @@ class LongRunningCalls:
             return False
         if job.operation == "batch":
             self._learn_files(mapping(facts.response))
-        begun = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
-        record.id = record_id(begun.key or job.key)
-        record.response_model = record.response_model or begun.model
+        origin = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
+        record.id = record_id(origin.key or job.key)
+        record.response_model = record.response_model or origin.model
         named = (record.operation_name, record.request_model or record.response_model)
-        record.name = begun.name or " ".join(filter(None, named)) or None
-        if begun.request:  # the price may depend on the request, as for the extension of a video
-            facts.request = {**begun.request, **facts.request}
+        record.name = origin.name or " ".join(filter(None, named)) or None
+        if origin.request:  # the price may depend on the request, as for the extension of a video
+            facts.request = {**origin.request, **facts.request}
             provider = format_named(record.sdk or "")
-            facts.usage.units = provider.billable_units(begun.path, facts.request, facts.response)
+            facts.usage.units = provider.billable_units(origin.path, facts.request, facts.response)
         return True
 
     def uncounted(self, record: Record) -> float:
@@ -165,11 +165,11 @@ class LongRunningCalls:
         in_files = path.rstrip("/").endswith(("/content", ":download"))
         batch = (self._batches.get(holder) or b"").decode() or None if in_files else holder
         key = f"{'message_batch' if provider.name == 'anthropic' else 'batch'}:{batch or holder}"
-        begun = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)
+        origin = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)
         for result in provider.batch_results(path, read.response_body):
             with guard("reading a batch's result"):
                 record = _result_record(read, result)
-                record.trace_id = begun.trace_id or record_id(f"trace:{batch or holder}").replace("-", "")
+                record.trace_id = origin.trace_id or record_id(f"trace:{batch or holder}").replace("-", "")
                 record.parent_span_id = None if batch is None else span_id(key)
                 record.metadata |= {"batch_file": holder} if batch is None else {"batch_id": batch}
                 yield record

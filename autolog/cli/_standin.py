@@ -180,8 +180,8 @@ def _response(body: Json) -> Json:
 def _response_events(body: Json) -> Iterator[str]:
     whole = _response(body)
     item = whole["output"][0]
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
-    steps: list[Json] = [{"type": "response.created", "response": begun}]
+    opening = {**whole, "status": "in_progress", "output": [], "usage": None}
+    steps: list[Json] = [{"type": "response.created", "response": opening}]
     place = {"output_index": 0, "content_index": 0, "item_id": item["id"]}
     steps.append({"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}})
     part = {"type": "output_text", "text": "", "annotations": []}
@@ -234,8 +234,8 @@ def _message(body: Json) -> Json:
 def _message_events(body: Json) -> Iterator[str]:
     whole = _message(body)
     usage = whole["usage"]
-    begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
-    steps: list[Json] = [{"type": "message_start", "message": begun}]
+    opening = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    steps: list[Json] = [{"type": "message_start", "message": opening}]
     steps.append({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
     steps += [
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word + " "}}

@@ -178,12 +178,12 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     headers |= {"x-api-key": key} if anthropic else {"authorization": f"Bearer {key}"}
     if record.provider_name == "azure.ai.openai":
         headers["api-key"] = key
-    start, begun = datetime.now(UTC), perf_counter()
+    start, started = datetime.now(UTC), perf_counter()
     try:
         response = httpx2.post(url, content=body, headers=headers, timeout=timeout)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise AutologError(f"{shown(url)} did not answer: {str(error).replace(key, '…')}") from error
-    taken = perf_counter() - begun
+    taken = perf_counter() - started
     replayed = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,
         end_time=start + timedelta(seconds=taken), duration=taken, request_method="POST", request_url=url,

@@ -45,9 +45,9 @@ _UNBILLED = {
 
 def operation_of(path: str) -> str | None:
     """Return the operation that a call to a path begins or reads; None if it is no such work."""
-    begun = next((kind for pattern, kind in _BEGUN if re.search(pattern, path)), None)
-    if begun or not re.search(_READ, path):
-        return begun
+    operation = next((kind for pattern, kind in _BEGUN if re.search(pattern, path)), None)
+    if operation or not re.search(_READ, path):
+        return operation
     name = re.sub(r"^.*?/v\d+[a-z]*\d*/", "", path)
     return next((kind for pattern, kind in _NAMES if re.search(pattern, name)), None)
 

@@ -110,9 +110,9 @@ def assemble_interaction(events: list[Event]) -> dict[str, Any]:
         interaction = mapping(data.get("interaction"))
         body.update({key: value for key, value in interaction.items() if value not in (None, "", {}, [])})
         body.update({key: data[key] for key in ("status", "usage", "error") if data.get(key)})
-        begun = mapping(data.get("step")) or mapping(data.get("content"))
-        if begun:
-            steps[data.get("index")] = dict(begun)
+        step = mapping(data.get("step")) or mapping(data.get("content"))
+        if step:
+            steps[data.get("index")] = dict(step)
         if delta := mapping(data.get("delta")):
             _grow(steps.setdefault(data.get("index"), {"type": "model_output"}), delta)
     if not objects(body.get("steps")):

@@ -246,8 +246,8 @@ def _assemble_response(events: list[Event]) -> dict[str, Any]:
 def _grow_item(items: dict[int, dict[str, Any]], name: str, data: dict[str, Any], step: str) -> None:
     """Add a piece of text to its item (`step` is `delta`), or set the whole text that follows the pieces (`done`)."""
     container, place, kind, key = _PIECES[name]
-    begun = {"type": _ITEM_OF[container], "role": "assistant"} if container else {"type": kind}
-    holder = items.setdefault(count(data.get("output_index")) or 0, begun)
+    new_item = {"type": _ITEM_OF[container], "role": "assistant"} if container else {"type": kind}
+    holder = items.setdefault(count(data.get("output_index")) or 0, new_item)
     if container is not None:
         if not isinstance(holder.get(container), list):
             holder[container] = []
@@ -258,13 +258,13 @@ def _grow_item(items: dict[int, dict[str, Any]], name: str, data: dict[str, Any]
         holder[key] = data[key]
 
 
-def _part_at(parts: list[Any], index: int, begun: dict[str, Any]) -> dict[str, Any]:
-    """Return the part at an index, appending `begun` if there are fewer parts."""
+def _part_at(parts: list[Any], index: int, new_part: dict[str, Any]) -> dict[str, Any]:
+    """Return the part at an index, appending `new_part` if there are fewer parts."""
     if index >= len(parts):
-        parts.append(begun)
-        return begun
+        parts.append(new_part)
+        return new_part
     if not isinstance(parts[index], dict):
-        parts[index] = begun
+        parts[index] = new_part
     part: dict[str, Any] = parts[index]
     return part
 

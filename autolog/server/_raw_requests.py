@@ -98,8 +98,8 @@ def _call_of(request: Record, calls: Iterable[Record]) -> Record | None:
 
 
 def _gap(request: Record, call: Record) -> timedelta:
-    requested, began = begun(request), begun(call)
-    return abs(requested - began) if requested is not None and began is not None else timedelta.max
+    requested_at, called_at = begun(request), begun(call)
+    return abs(requested_at - called_at) if requested_at is not None and called_at is not None else timedelta.max
 
 
 def _reduce(request: Record, call: Record) -> None:

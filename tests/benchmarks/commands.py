@@ -60,10 +60,10 @@ def fill(url: str) -> None:
 
 def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """Return the milliseconds of wall clock and CPU time that a command takes."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed")
-    return (time.perf_counter() - began) * 1000, (used.ru_utime + used.ru_stime) * 1000
+    return (time.perf_counter() - started) * 1000, (used.ru_utime + used.ru_stime) * 1000

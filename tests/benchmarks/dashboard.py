@@ -35,7 +35,7 @@ def fill(store: Store, logs: int) -> float:
     """Write logs over thirty days, and return the logs per second."""
     chance = random.Random(1)
     end = datetime.now(UTC)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for start in range(0, logs, 1000):
         batch = []
         for number in range(start, min(logs, start + 1000)):
@@ -50,7 +50,7 @@ def fill(store: Store, logs: int) -> float:
                 request_body=BODY, response_body=BODY, input_preview="word word", output_preview="word word",
             ))  # fmt: skip
         store.write(batch)
-    return logs / (time.perf_counter() - begun)
+    return logs / (time.perf_counter() - started)
 
 
 PATHS = {
@@ -77,9 +77,9 @@ def medians(url: str, repeat: int) -> dict[str, float]:
         for name, address in PATHS.items():
             taken = []
             for _ in range(repeat):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 answer = client.get(address)
-                taken.append((time.perf_counter() - begun) * 1000)
+                taken.append((time.perf_counter() - started) * 1000)
                 assert answer.status_code == 200, answer.text
             found[name] = statistics.median(taken)
         return found

@@ -54,9 +54,9 @@ def took(ask: Callable[[], object]) -> float:
     """Return the median time of a few runs, in milliseconds."""
     times = []
     for _ in range(7):
-        began = time.perf_counter()
+        started = time.perf_counter()
         ask()
-        times.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times)
 
 
@@ -105,10 +105,10 @@ def servers(url: str, most: int, count: int, engine_cpu: Callable[[], float]) ->
                 client.post(f"{target}/api/v1/records", content=batches[place], headers=headers).raise_for_status()
 
             before = sum(cpu_of(server.process.pid) for server in running)
-            there, began = engine_cpu(), time.perf_counter()
+            there, started = engine_cpu(), time.perf_counter()
             with ThreadPoolExecutor(16) as pool:
                 list(pool.map(send, range(len(batches))))
-            rate = count / (time.perf_counter() - began)
+            rate = count / (time.perf_counter() - started)
             here = sum(cpu_of(server.process.pid) for server in running) - before
             there = engine_cpu() - there
             print(f"{number:12} {rate:10,.0f} {here / count * 1e6:10.0f} {there / count * 1e6:10.0f}", flush=True)

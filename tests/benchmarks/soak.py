@@ -55,7 +55,7 @@ def main() -> None:
         text = textwrap.dedent(CLIENT).replace("sys.argv[1]", repr(str(calls)))
         process = program(text, Path(name), AUTOLOG_ENDPOINT=backend.url, AUTOLOG_API_KEY=KEY)
         assert process.stdout is not None
-        began, rows = time.monotonic(), []
+        started, rows = time.monotonic(), []
         for line in process.stdout:
             if line.startswith("end"):
                 counts = line.split(maxsplit=2)
@@ -64,7 +64,7 @@ def main() -> None:
             rows.append((number, resident(process.pid), server.memory()))
             share = number / calls
             backend.feel("500" if 0.30 < share < 0.36 else "refuse" if 0.60 < share < 0.66 else "well")
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         process.communicate("\n", timeout=60)
         kept = len(server.names())
     quarter = len(rows) // 4

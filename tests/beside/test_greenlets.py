@@ -94,9 +94,9 @@ def recorded(tmp_path: Path) -> int:
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
 def test_a_program_goes_on_and_every_call_is_kept(library: str, when: str, tmp_path: Path) -> None:
     need(library)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert run(tmp_path, library, when, "flush") == (0, ["20", "0", "True"])
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - started < 30
     assert recorded(tmp_path) == 22
 
 

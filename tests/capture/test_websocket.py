@@ -73,8 +73,8 @@ class Responses:
         self.count += 1
         lane = {"stream_id": event["stream_id"]} if "stream_id" in event else {}
         completed = response(self.count)
-        begun = {**completed, "status": "in_progress", "output": [], "usage": None}
-        yield {"type": "response.created", "response": begun, "sequence_number": 0, **lane}
+        started = {**completed, "status": "in_progress", "output": [], "usage": None}
+        yield {"type": "response.created", "response": started, "sequence_number": 0, **lane}
         if event.get("model") == "hang":
             return
         yield {"type": "response.output_text.delta", "delta": "Ans", "item_id": "i", "output_index": 0, "content_index": 0,

@@ -35,10 +35,10 @@ def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.M
     )
     put(line, "after a rest")  # is read soon, even if other threads want the interpreter
     until(lambda: line.delivery.written == 1)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     put(line, "one")
     until(lambda: line.delivery.written == 2)
-    assert time.perf_counter() - begun > _queue.POSTPONED / 1e9  # other threads wanted the interpreter meanwhile
+    assert time.perf_counter() - started > _queue.POSTPONED / 1e9  # other threads wanted the interpreter meanwhile
     put(line, "two")
     assert line.flush(5)  # an explicit flush does not wait
     assert line.close(5)
@@ -184,9 +184,9 @@ def test_what_ends_after_closing_is_delivered_before_the_call_returns(tmp_path: 
     put(queue, "late", "later")
     assert [record.id for record in sink.records] == ["a", "late", "later"]
     sink.gate.clear()  # a sink that hangs
-    begun = time.monotonic()
+    started = time.monotonic()
     put(queue, *map(str, range(20)))
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - started < 4
     assert journal_in(tmp_path).waiting().records == 20
     sink.gate.set()
 

@@ -170,9 +170,9 @@ def test_closing_does_not_wait_for_start_up_work() -> None:
     line._prepare_reading = lambda: time.sleep(1)
     line.wake()
     time.sleep(0.05)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert line.close(5)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - started < 0.5
 
 
 def test_losses_are_noted_while_the_program_runs(tmp_path: Path) -> None:

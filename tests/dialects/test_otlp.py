@@ -371,7 +371,7 @@ def test_a_streamed_call_of_logfires_is_the_log_at_its_end(server: Server) -> No
         "gen_ai.request.model": "gpt-4o",
         "gen_ai.operation.name": "chat",
     }
-    begun = span({**requested, "logfire.span_type": "span"})
+    started = span({**requested, "logfire.span_type": "span"})
     attributes = {
         **requested,
         "logfire.span_type": "log",
@@ -385,7 +385,7 @@ def test_a_streamed_call_of_logfires_is_the_log_at_its_end(server: Server) -> No
         "startTimeUnixNano": "1767225600000000000",
         "endTimeUnixNano": "1767225600000000000",
     }
-    server.call("POST", "/v1/traces", traces(begun, ended))
+    server.call("POST", "/v1/traces", traces(started, ended))
     found = {record.span_id: record for record in server.rows()}
     assert (found[SPAN].kind, found[OTHER].kind, found[OTHER].duration) == ("chain", "llm", 0.5)
 
@@ -610,10 +610,10 @@ def sized(number: int, content: bytes) -> bytes:
 )
 @pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
 def test_protobuf_is_counted_before_it_is_parsed(server: Server, signal: str, data: bytes) -> None:
-    begun = time.process_time()
+    started = time.process_time()
     answer = server.call("POST", f"/v1/{signal}", data, headers={"content-type": "application/x-protobuf"})
     assert answer.status_code == 413
-    assert time.process_time() - begun < 1  # three million objects take longer
+    assert time.process_time() - started < 1  # three million objects take longer
 
 
 @pytest.mark.parametrize("depth", [10, 30, 50, 200, 5_000])

@@ -471,14 +471,14 @@ def test_a_request_and_its_call_in_different_exports_are_one(
     """Send them like a processor that exports every second during a call of seven; another call begins beside it."""
     later = [{"role": "user", "parts": [{"text": "Weather in Oslo?"}]}]
     if agent == "gemini":
-        begun = log("gemini_cli.api_request", {**GEMINI, "request_text": json.dumps(CONTENTS)})
+        started = log("gemini_cli.api_request", {**GEMINI, "request_text": json.dumps(CONTENTS)})
         other = log("gemini_cli.api_request", {**GEMINI, "request_text": json.dumps(later)})
         ended = log("gemini_cli.api_response", {**GEMINI, **COUNTED})
     else:
-        begun = claude("api_request_body", {"body": json.dumps(REQUEST)})
+        started = claude("api_request_body", {"body": json.dumps(REQUEST)})
         other = claude("api_request_body", {"body": json.dumps(REQUEST | {"messages": []})})
         ended = claude("api_request", CLAUDE_COUNTED)
-    sent = [logs(at(0, begun)), logs(at(7.01, ended)), logs(at(3, other))]
+    sent = [logs(at(0, started)), logs(at(7.01, ended)), logs(at(3, other))]
     for body in [*(sent[place] for place in order), *sent]:  # everything is sent again
         server.call("POST", "/v1/logs", body)
     call, waiting = sorted(server.rows(), key=lambda record: record.kind)

@@ -45,14 +45,14 @@ class Server:
 
     def start(self) -> float:
         """Start the server, and return the seconds until it accepted logs."""
-        began = time.monotonic()
+        started = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "autolog", "serve", "--port", str(self.port),
              "--store", self.store, *self.options],
             env=environment(AUTOLOG_SERVER_API_KEY=KEY), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         until(lambda: self.get("/ready") == 200)
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     def get(self, path: str) -> int | None:
         try:

@@ -49,13 +49,13 @@ def two(clickhouse_url: str) -> Iterator[list[Server]]:
 def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, thorough: bool) -> None:
     acknowledged: list[str] = []
     stop = threading.Event()
-    began = datetime.now(UTC)
+    started = datetime.now(UTC)
 
     def send(worker: int) -> None:
         number = 0
         while not stop.is_set():
             names = [f"{worker}-{number}-{item}" for item in range(random.choice([1, 1, 5, 50]))]
-            at = began - timedelta(hours=random.choice([0, 0, 0, 3, 30]))
+            at = started - timedelta(hours=random.choice([0, 0, 0, 3, 30]))
             records = [
                 Record(id=name, name=name, cost=0.5, created_at=at, request_body=b'{"x": "%s"}' % (b"y" * 200))
                 for name in names
@@ -77,7 +77,9 @@ def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, t
         time.sleep(random.uniform(0.3, 1.5))
         victim = random.choice(two)
         victim.end()
-        list(reader.hours(None, "all", began - timedelta(days=2), began + timedelta(days=1)))  # makes past hours final
+        list(
+            reader.hours(None, "all", started - timedelta(days=2), started + timedelta(days=1))
+        )  # makes past hours final
         victim.start()
     stop.set()
     for worker in workers:
@@ -86,7 +88,7 @@ def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, t
     assert len(acknowledged) > 50
     assert found == sorted(acknowledged)
     assert sorted(record.id for record in reader.scan(Query())) == found
-    hours = reader.hours(None, "all", began - timedelta(days=2), began + timedelta(days=1))
+    hours = reader.hours(None, "all", started - timedelta(days=2), started + timedelta(days=1))
     assert sum(hour.calls for hour in hours) == len(found) == reader.aggregate(Query())[0].calls
     assert sum(hour.cost for hour in hours) == len(found) / 2
     reader.close()

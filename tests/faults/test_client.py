@@ -110,9 +110,9 @@ WAYS = {
     + [(way, mood) for way in ("normal", "SIGTERM") for mood in ("500", "garbage", "well")],
 )
 def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, tmp_path: Path) -> None:
-    end, began = WAYS[way], time.monotonic()
+    end, started = WAYS[way], time.monotonic()
     expected = run(end, tmp_path).returncode
-    usual = time.monotonic() - began  # the time of an empty program, on a machine this busy
+    usual = time.monotonic() - started  # the time of an empty program, on a machine this busy
     with moody(server, mood) as backend:
         process = program(
             textwrap.dedent("""
@@ -126,9 +126,9 @@ def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, t
             tmp_path, **shipping(backend),
         )  # fmt: skip
         wait_for_line(process, "ending")
-        began = time.monotonic()
+        started = time.monotonic()
         process.communicate(timeout=20)
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         assert process.returncode == expected
         assert took < 2.6 + 2 * usual, (took, usual)  # 2 seconds, plus an allowance for a busy machine
         backend.feel("well")
@@ -433,7 +433,7 @@ def test_an_exception_during_the_first_use_reaches_the_program_and_the_next_use_
 def test_exit_handlers_that_run_after_ours(server: Live, tmp_path: Path) -> None:
     for mood in ("well", "hang", "refuse"):
         with moody(server, mood) as backend:
-            began = time.monotonic()
+            started = time.monotonic()
             run(
                 f"""
                 import atexit
@@ -446,7 +446,7 @@ def test_exit_handlers_that_run_after_ours(server: Live, tmp_path: Path) -> None
                 """,
                 tmp_path, **shipping(backend),
             )  # fmt: skip
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - started < 8
             backend.feel("well")
             settle(tmp_path, backend)
     expected = [f"{mood} {name}" for mood in ("well", "hang", "refuse") for name in

@@ -391,10 +391,10 @@ def other_handler(request: Any) -> Any:
 def test_a_stream_at_an_address_of_its_own_completes_what_named_it(records: Records) -> None:
     autolog.patch()
     http = httpx.Client(transport=httpx.MockTransport(other_handler))
-    begun = http.post(
+    started = http.post(
         "https://api.replicate.com/v1/models/meta/llama/predictions", json={"input": {"prompt": "Why?"}, "stream": True}
     )
-    assert http.get(begun.json()["urls"]["stream"]).content == WORDS
+    assert http.get(started.json()["urls"]["stream"]).content == WORDS
     assert http.get("https://stream.replicate.com/v1/files/another").content == WORDS
     (record,) = records
     assert (record.output_preview, record.response_finish_reasons, record.input_preview) == (

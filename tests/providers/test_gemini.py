@@ -265,13 +265,13 @@ def test_an_interaction_in_steps() -> None:
 
 @pytest.mark.parametrize("whole", [False, True], ids=["in pieces alone", "with the whole at the end"])
 def test_a_stream_of_an_interaction(whole: bool) -> None:
-    begun = {"id": "i", "model": "gemini-2.5-flash", "status": "in_progress"}
-    ended = {**begun, "status": "completed", "usage": USED}
+    started = {"id": "i", "model": "gemini-2.5-flash", "status": "in_progress"}
+    ended = {**started, "status": "completed", "usage": USED}
     step = {"type": "model_output", "content": [{"type": "text", "text": "So."}]}
     if whole:
         ended["steps"] = [{**CALL, "arguments": {"city": "Bern"}}, step]
     events = [
-        {"event_type": "interaction.created", "interaction": begun},
+        {"event_type": "interaction.created", "interaction": started},
         {"event_type": "step.start", "index": 0, "step": {**CALL, "arguments": {}}},
         {"event_type": "step.delta", "index": 0, "delta": {"type": "arguments_delta", "arguments": '{"city": '}},
         {"event_type": "step.delta", "index": 0, "delta": {"type": "arguments_delta", "arguments": '"Bern"}'}},

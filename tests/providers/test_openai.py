@@ -144,19 +144,21 @@ def test_units_that_are_billed_by_the_piece() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "begun", "ended"),
+    ("path", "started", "ended"),
     [
         ("/api/paas/v4/async-result/t", {"id": "t", "task_status": "PROCESSING"}, {"id": "t", "task_status": "SUCCESS"}),
         ("/async/chat/completions/t", {"id": "t", "status": "CREATED", "response": None}, {"id": "t", "status": "COMPLETED"}),
     ],
     ids=["Z.ai", "Perplexity"],
 )  # fmt: skip
-def test_a_task_of_a_chat_is_completed_by_who_reads_it(path: str, begun: dict[str, Any], ended: dict[str, Any]) -> None:
+def test_a_task_of_a_chat_is_completed_by_who_reads_it(
+    path: str, started: dict[str, Any], ended: dict[str, Any]
+) -> None:
     answer = {"model": "glm-4.6", "choices": [{"message": {"content": "So."}, "finish_reason": "stop"}],
               "usage": {"prompt_tokens": 9, "completion_tokens": 4}}  # fmt: skip
     whole = {**ended, "response": answer} if "status" in ended else {**ended, **answer}
     assert openai.is_follow_up("GET", path)
-    first, last = openai.read(path, begun, {}), openai.read(path, whole, {})
+    first, last = openai.read(path, started, {}), openai.read(path, whole, {})
     assert (first.long_running, last.long_running) == (
         LongRunning("task:t", "chat", False),
         LongRunning("task:t", "chat", True),

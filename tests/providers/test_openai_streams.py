@@ -131,9 +131,9 @@ def test_a_message_that_is_repeated_as_a_whole_is_not_doubled() -> None:
 
 
 def response(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    begun = {"object": "response", "id": "r", "status": "in_progress", "output": []}
+    started = {"object": "response", "id": "r", "status": "in_progress", "output": []}
     return assemble(RESPONSES, [
-        Event("response.created", {"type": "response.created", "response": begun}),
+        Event("response.created", {"type": "response.created", "response": started}),
         *(Event(kind, {"type": kind, **data}) for kind, data in events),
     ])  # fmt: skip
 

@@ -47,13 +47,13 @@ def test_its_videos_are_counted_by_the_second() -> None:
 
 
 def test_an_agent_of_zai_that_goes_on_is_completed_by_a_later_post() -> None:
-    begun = {"agent_id": "translator", "async_id": "t", "status": "pending"}
+    started = {"agent_id": "translator", "async_id": "t", "status": "pending"}
     answer = {"finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}
-    ended = {**begun, "status": "success", "choices": [answer], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    ended = {**started, "status": "success", "choices": [answer], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
     for path in ("/api/v1/agents", "/api/paas/v4/v1/agents"):  # as documented, and as its SDK sends it
         assert openai.billable("POST", path)
         assert openai.is_follow_up("POST", f"{path}/async-result")
-    first, last = (openai.read("/api/v1/agents", body, {}) for body in (begun, ended))
+    first, last = (openai.read("/api/v1/agents", body, {}) for body in (started, ended))
     assert first.long_running is not None
     assert last.long_running is not None
     assert (first.long_running.key, first.long_running.final, last.long_running.final) == ("task:t", False, True)

@@ -59,7 +59,7 @@ def test_without_tokens_the_machine_is_billed() -> None:
 
 
 def test_its_stream_is_known_by_the_address_that_it_names() -> None:
-    begun = replicate.read(
+    started = replicate.read(
         "/v1/predictions",
         prediction(status="starting", urls={"stream": "https://stream.replicate.com/v1/files/f-1"}),
         {},
@@ -67,9 +67,9 @@ def test_its_stream_is_known_by_the_address_that_it_names() -> None:
     completed = replicate.read(
         "/v1/files/f-1", replicate.assemble("/v1/files/f-1", read_events(TOLD, "text/event-stream")), {}
     )
-    assert begun.long_running is not None
+    assert started.long_running is not None
     assert completed.long_running is not None
-    assert completed.long_running.key in begun.long_running.other_keys
+    assert completed.long_running.key in started.long_running.other_keys
     assert (completed.long_running.final, completed.long_running.certain) == (True, False)
     assert format_for("stream.replicate.com", "/v1/files/f-1") is replicate
     assert replicate.is_follow_up("GET", "/v1/files/f-1")

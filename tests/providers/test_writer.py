@@ -17,9 +17,9 @@ def test_chat_whole_and_streamed() -> None:
     message = {"role": "assistant", "content": "So.", "tool_calls": []}
     whole = {"id": "w1", "object": "chat.completion", "model": "palmyra-x5", "usage": USAGE,
              "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}  # fmt: skip
-    begun = {"id": "w1", "object": "chat.completion.chunk", "model": "palmyra-x5"}
-    chunks = [{**begun, "choices": [{"index": 0, "delta": {"content": "S"}, "finish_reason": None}]},
-              {**begun, "choices": [{"index": 0, "delta": {"content": "o."}, "finish_reason": "stop"}], "usage": USAGE}]  # fmt: skip
+    started = {"id": "w1", "object": "chat.completion.chunk", "model": "palmyra-x5"}
+    chunks = [{**started, "choices": [{"index": 0, "delta": {"content": "S"}, "finish_reason": None}]},
+              {**started, "choices": [{"index": 0, "delta": {"content": "o."}, "finish_reason": "stop"}], "usage": USAGE}]  # fmt: skip
     for record in (
         read_call(f"{HOST}/chat", ASKED, whole),
         read_call(f"{HOST}/chat", {**ASKED, "stream": True}, sse(*chunks), "text/event-stream"),
@@ -59,12 +59,12 @@ def test_files_graphs_and_lists_cost_nothing_by_the_call() -> None:
 
 
 def test_a_job_of_an_application_is_begun_retried_and_read() -> None:
-    begun = writer.read("/v1/applications/a/jobs", {"id": "j", "status": "in_progress"}, {}).long_running
+    started = writer.read("/v1/applications/a/jobs", {"id": "j", "status": "in_progress"}, {}).long_running
     body = {"id": "j", "application_id": "a", "status": "completed", "data": {"title": "T", "suggestion": "So."}}
     facts = writer.read("/v1/applications/jobs/j", body, {})
-    assert begun is not None
+    assert started is not None
     assert facts.long_running is not None
-    assert (begun.key, begun.final, facts.long_running.final) == (facts.long_running.key, False, True)
+    assert (started.key, started.final, facts.long_running.final) == (facts.long_running.key, False, True)
     assert (facts.output_text, facts.finish_reasons) == ("So.", ["completed"])
     assert writer.billable("POST", "/v1/applications/a/jobs")
     assert not writer.is_follow_up("POST", "/v1/applications/a/jobs")

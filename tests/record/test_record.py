@@ -17,9 +17,9 @@ def test_a_beginning_that_arrives_late_takes_nothing_back(tmp_path: Path) -> Non
     ended = Record(
         id="r", response_finish_reasons=["completed"], cost=1.0, response_body=b"{}", extra={"completed": True}
     )
-    begun = Record(id="r", response_finish_reasons=["queued"], response_body=b'{"status": "queued"}', request_body=b"{}", user="u",
+    started = Record(id="r", response_finish_reasons=["queued"], response_body=b'{"status": "queued"}', request_body=b"{}", user="u",
                    created_at=datetime(2026, 11, 1, tzinfo=UTC))  # fmt: skip
-    for records in ([ended, begun], [begun, ended]):
+    for records in ([ended, started], [started, ended]):
         store.write(records)
         kept = store.get("r")
         assert kept is not None

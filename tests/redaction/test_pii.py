@@ -76,9 +76,9 @@ def test_cards_are_checked() -> None:
 def test_twice_the_text_takes_twice_the_time(unit: str) -> None:
     def best(size: int) -> float:
         def taken() -> float:
-            began = time.process_time()
+            started = time.process_time()
             personal_data(unit * (size // len(unit)))
-            return time.process_time() - began
+            return time.process_time() - started
 
         return min(taken() for _ in range(3))
 

@@ -148,9 +148,9 @@ def test_twice_the_text_takes_twice_the_time(unit: str, kind: str) -> None:
         if kind == "text/event-stream":
             body = b"data: " + body + b"\n\ndata: " + body[:200] + b"\n\n"
         record = Record(id="r", kind="llm", response_body=body, response_content_type=kind)
-        began = time.process_time()
+        started = time.process_time()
         Redactor(None, secrets=True).bodies(record)
-        return time.process_time() - began
+        return time.process_time() - started
 
     def best(size: int) -> float:
         return min(taken(size) for _ in range(3))

@@ -86,7 +86,7 @@ def ask(
                            "name": "n", "run_id": "rec-a", "key": "k", "request_id": "rec-a", "score": 1}  # fmt: skip
     content = ""
     with session.stream(route.method, path, headers=headers or {}, follow_redirects=False, **options) as answer:
-        status, began = answer.status_code, time.monotonic()
+        status, started = answer.status_code, time.monotonic()
         content = str(dict(answer.headers))
         live_stream = "event-stream" in answer.headers.get("content-type", "") or "tail" in path
         made_timeout = limit if live_stream else 10.0
@@ -94,7 +94,7 @@ def ask(
         try:
             for piece in answer.iter_text():
                 content += piece
-                if live_stream and time.monotonic() - began > limit:
+                if live_stream and time.monotonic() - started > limit:
                     break
         except httpx2.ReadTimeout:
             assert live_stream, name(route)

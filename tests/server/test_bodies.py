@@ -50,11 +50,11 @@ def test_senders_without_a_key_that_do_not_go_on_keep_nobody_out(running: Live, 
     with ExitStack() as stack:
         for _ in range(3 * ANONYMOUS_BODIES):
             half_sent(running, stack, path, 100_000)
-        began = time.monotonic()
+        started = time.monotonic()
         assert [insert(running, number) for number in range(5)] == [200] * 5
         login = httpx2.post(f"{running.url}/ui/login", data={"key": KEY}, timeout=5)
         assert login.status_code == 303
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - started < 3
 
 
 def test_the_slowest_sender_without_a_key_gives_way_and_all_are_given_up_in_the_end(running: Live) -> None:
@@ -89,9 +89,9 @@ def test_many_values_without_a_key_do_not_stop_the_event_loop(running: Live) -> 
     thread = threading.Thread(target=ask)
     thread.start()
     while not done.is_set():
-        began = time.monotonic()
+        started = time.monotonic()
         assert httpx2.get(f"{running.url}/health", timeout=30).status_code == 200
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, time.monotonic() - started)
     thread.join()
     assert slowest < 1
 

@@ -51,8 +51,8 @@ def test_calls_are_counted_by_project_model_and_status(server: Server) -> None:
 
 
 def test_a_call_that_comes_twice_or_in_parts_is_counted_once_and_whole(server: Server) -> None:
-    begun = {"id": "a", "kind": "llm", "provider_name": "openai", "request_model": "gpt-4o", "request_body": {}}
-    server.call("POST", "/api/v1/records", [begun])
+    started = {"id": "a", "kind": "llm", "provider_name": "openai", "request_model": "gpt-4o", "request_body": {}}
+    server.call("POST", "/api/v1/records", [started])
     assert not any("autolog_calls_total{" in name for name in figures(server.call("GET", "/metrics").text))
     server.call("POST", "/api/v1/records", [call("a", cost=None, request_model=None)])
     server.call("POST", "/api/v1/records", [call("a"), call("a")])

@@ -479,9 +479,9 @@ def test_a_trace_of_a_thousand_calls_takes_no_longer_for_each(store: Store, shap
 
     def seconds(count: int) -> float:
         batch = spans(count)
-        began = time.process_time()
+        started = time.process_time()
         Deduplicator().fold(store, batch)
-        return (time.process_time() - began) / count
+        return (time.process_time() - started) / count
 
     assert seconds(1000) < 8 * max(seconds(100), 2e-5)
 

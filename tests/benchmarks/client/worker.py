@@ -202,7 +202,7 @@ def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> di
     times, firsts = [], []
     gc.collect()
     gc.disable()
-    cpu, mine, began = time.process_time(), time.thread_time(), clock()
+    cpu, mine, started = time.process_time(), time.thread_time(), clock()
     for _ in range(count):
         start = clock()
         first = call()
@@ -211,7 +211,7 @@ def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> di
             firsts.append(first - start)
     own = time.thread_time() - mine
     settle()
-    wall, spent = clock() - began, time.process_time() - cpu
+    wall, spent = clock() - started, time.process_time() - cpu
     gc.enable()
     return {"times": times, "firsts": firsts, "thread": own, "cpu": spent, "wall": wall, "memory": resident()}
 
@@ -220,9 +220,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # keep the subject's output out of the exchange with `compare`
     subject = load(sys.argv[1])
-    began = time.perf_counter()
+    started = time.perf_counter()
     subject.begin(sys.argv[2])
-    ready = time.perf_counter() - began
+    ready = time.perf_counter() - started
     known = cases(subject)
     print(json.dumps({"cases": list(known), "begin": ready}), file=out, flush=True)
     for line in sys.stdin:

@@ -225,7 +225,7 @@ class Running:
     def __init__(self, command: list[str], port: int, alive: str, folder: Path, **variables: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.folder = folder
-        began = time.monotonic()
+        started = time.monotonic()
         self.process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -235,10 +235,10 @@ class Running:
                     break
             except httpx2.HTTPError:
                 pass
-            if self.process.poll() is not None or time.monotonic() - began > 180:
+            if self.process.poll() is not None or time.monotonic() - started > 180:
                 raise RuntimeError(f"{command[0]} does not start")
             time.sleep(0.02)
-        self.ready = time.monotonic() - began
+        self.ready = time.monotonic() - started
         time.sleep(2)
         self.idle = memory_of(self.process.pid)
 
@@ -262,10 +262,10 @@ class Running:
             response.read()
             return int(response.status)
 
-        before, began = cpu_of(self.process.pid), time.monotonic()
+        before, started = cpu_of(self.process.pid), time.monotonic()
         with ThreadPoolExecutor(32) as pool:
             statuses = list(pool.map(send, requests))
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         if any(status >= 300 for status in statuses):
             raise RuntimeError(f"refused: {set(statuses)}")
         spent = cpu_of(self.process.pid)
@@ -283,10 +283,10 @@ def limit(count: int) -> float:
     batches = [native.encode_batch(batch) for batch in chunks(list(records(count, "limit")))]
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/limit.db")
-        began = time.process_time()
+        started = time.process_time()
         for batch in batches:
             store.write([item for item in native.decode_batch(batch, native.MSGPACK) if isinstance(item, Record)])
-        return count / (time.process_time() - began)
+        return count / (time.process_time() - started)
 
 
 def chunks(items: list[Record]) -> list[list[Record]]:
