@@ -41,8 +41,8 @@ _LAST_PART = 0.15
 FORK_TIMEOUT = 0.5
 #: Seconds that a fork may wait for our imports: a child that inherits a half-finished import deadlocks on its lock.
 IMPORT_TIMEOUT = 20.0
-#: Seconds that a fork may wait until none of our threads is inside a C library with process-wide locks. The locks are
-#: usually held for microseconds, but SQLite may wait for a file while it holds one.
+#: Seconds that a fork may wait until none of our threads is inside a block that calls a C library with process-wide
+#: locks. The locks are held for microseconds; the block may last longer, as SQLite may wait for a file inside it.
 LOCKS_TIMEOUT = 3.0
 
 
