@@ -28,7 +28,7 @@ from autolog._record.record import BILL, DEFAULTS, FIELDS, MERGED, Record, merge
 from autolog.server._known import Candidate, Known
 from autolog.server._reports import is_call, is_one_call, join, may_be_layers, rank, reports, takes, used
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Query
 
 #: The number of recent traces whose lone spans (those without another report) are remembered, and of spans per trace.
 RECENT, EACH_RECENT = 1_000, 100
@@ -89,8 +89,7 @@ class Deduplicator:
 
     def look_again(self, store: Store, project: str, ids: Sequence[str]) -> None:
         """Fold stored calls with reports of them that were not visible when the calls were written."""
-        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
-        for record in store.find(query, limit=len(ids)):
+        for record in store.by_ids(project, ids):
             name, before = record.id, pack([record])
             if not is_call(record):
                 continue

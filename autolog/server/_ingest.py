@@ -14,7 +14,6 @@ from autolog.server._metrics import Metrics
 from autolog.server._raw_requests import join_requests
 from autolog.server._second_look import SecondLook
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query
 
 
 class Written(NamedTuple):
@@ -80,9 +79,8 @@ def _added_costs(store: Store, folded: Folded) -> list[float]:
     records, added = folded.records, [-freed for freed in folded.freed]
     known: dict[tuple[str, str], float] = {}
     for project in {record.project for record in records}:
-        ids = tuple({record.id for record in records if record.project == project})
-        query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
-        known |= {(project, old.id): old.cost or 0.0 for old in store.find(query, len(ids))}
+        ids = {record.id for record in records if record.project == project}
+        known |= {(project, old.id): old.cost or 0.0 for old in store.by_ids(project, ids)}
     for position in folded.order:
         record = records[position]
         key = (record.project, record.id)

@@ -99,8 +99,7 @@ class Known:
 
     def fetch(self, store: Store, project: str, ids: Collection[str]) -> None:
         """Fetch the records with these ids that are still stored, and place them in their traces."""
-        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
-        for stored in store.find(query, limit=len(ids)):
+        for stored in store.by_ids(project, ids):
             self._place_stored(stored)
 
     def _place_stored(self, stored: Record) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -64,6 +64,10 @@ class Store(Protocol):
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield copies of records with their bodies, which are read a few at a time to limit memory."""
+        ...
+
+    def by_ids(self, project: str, ids: Collection[str]) -> list[Record]:
+        """Return the records with these ids, in any order and without bodies."""
         ...
 
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:

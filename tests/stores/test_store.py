@@ -286,6 +286,20 @@ def test_many_at_once(store: Store) -> None:
     assert len(list(store.scan(Query()))) == 3000
 
 
+def test_records_by_their_ids(store: Store) -> None:
+    store.write([record(number) for number in range(4)])
+    store.write([record(3, project="other")])
+    store.delete(Query({"id": "id-0002"}))
+    asked = ["id-0001", "id-0002", "id-0003", "id-0009", "id-0003"]
+    assert sorted(ids(store.by_ids("default", asked))) == ["id-0001", "id-0003"]
+    assert store.by_ids("default", []) == []
+    with store.transaction():
+        store.write([record(9)])
+        store.update("id-0001", "default", lambda found: setattr(found, "name", "changed"))
+        assert min((found.id, found.name) for found in store.by_ids("default", asked)) == ("id-0001", "changed")
+        assert sorted(ids(store.by_ids("default", asked))) == ["id-0001", "id-0003", "id-0009"]
+
+
 def test_calls_by_their_responses(store: Store) -> None:
     store.write([record(n, response_id=f"resp-{n % 3}", dialect="otlp" if n % 2 else "native") for n in range(30)])
     store.write([record(99, response_id="resp-1", project="other", dialect="otlp")])

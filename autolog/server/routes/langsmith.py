@@ -42,9 +42,8 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
             records += dialect.decode_feedback([given])
         except MISREAD as error:
             upload.reject(why_misread(error))
-    ids = Condition("id", "eq", tuple(upload.runs))
-    stored = call.store.find(Query({"project": call.project}, conditions=(ids,)), len(upload.runs) or 1, bodies=True)
-    known = {record.id: record for record in (stored if upload.runs else ())}
+    stored = call.store.by_ids(call.project, upload.runs)
+    known = {record.id: record for record in call.store.with_bodies(stored)}
     for run_id, run in upload.runs.items():
         try:
             if (before := known.get(run_id)) is not None:

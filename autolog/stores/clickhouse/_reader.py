@@ -38,8 +38,8 @@ class Reader:
 
     # By key
 
-    def load(self, keys: Sequence[Key]) -> dict[Key, Kept]:
-        """Return the whole records with these keys; deleted ones only have their version."""
+    def load(self, keys: Sequence[Key], bodies: bool = True) -> dict[Key, Kept]:
+        """Return the records with these keys; deleted ones only have their version."""
         found: dict[Key, Kept] = {}
         for part in batches(keys, IDS):
             values = Values()
@@ -48,7 +48,7 @@ class Reader:
                 f"WHERE {of_keys(part, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
             )  # fmt: skip
             live = {(project, name): from_micros(at) for project, name, at, _, gone in rows if not gone}
-            found |= self.load_at(live) if live else {}
+            found |= self.load_at(live, bodies) if live else {}
             for project, name, _, version, gone in rows:
                 if gone:
                     found[project, name] = Kept(Record(id=name, project=project), 0, version, gone=True)
@@ -72,6 +72,14 @@ class Reader:
             f"WHERE id = {values.mark(record_id)}{of_project} ORDER BY version DESC LIMIT 1 BY project, id", values,
         )  # fmt: skip
         return {(of, name): from_micros(at) for of, name, at, gone in rows if not gone}
+
+    def free(self, seqs: Iterable[int | None]) -> set[int]:
+        """Return the sequence numbers that no record has."""
+        wanted, values = {seq for seq in seqs if seq is not None}, Values()
+        if not wanted:
+            return set()
+        taken = self._db.query(f"SELECT seq FROM log WHERE seq IN ({values.marks(wanted)})", values)
+        return wanted - {seq for (seq,) in taken}
 
     # In an order
 

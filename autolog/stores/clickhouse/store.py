@@ -16,7 +16,7 @@ import copy
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -148,16 +148,8 @@ class ClickHouseStore:
                 record.created_at = record.created_at or datetime.now(UTC)
             keys = list(dict.fromkeys((clean(record.project), clean(record.id)) for record in records))
             known = self._reader.load([key for key in keys if self._pending(key) is None])
-            free = self._free([record.seq for record in records]) if keep_seq else set()
+            free = self._reader.free([record.seq for record in records]) if keep_seq else set()
             return [self._write_one(record, known, record.seq if record.seq in free else None) for record in records]
-
-    def _free(self, seqs: Sequence[int | None]) -> set[int]:
-        """Return the sequence numbers that no record has."""
-        wanted, values = {seq for seq in seqs if seq is not None}, Values()
-        if not wanted:
-            return set()
-        taken = self._db.query(f"SELECT seq FROM log WHERE seq IN ({values.marks(wanted)})", values)
-        return wanted - {seq for (seq,) in taken}
 
     def _write_one(self, record: Record, known: dict[Key, Kept], seq: int | None) -> int:
         key = clean(record.project), clean(record.id)
@@ -255,6 +247,13 @@ class ClickHouseStore:
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
         return self._reader.with_bodies(records)
+
+    def by_ids(self, project: str, ids: Collection[str]) -> list[Record]:
+        keys = {(clean(project), clean(name)) for name in ids}
+        pending = {key: kept for key in keys if (kept := self._pending(key)) is not None}
+        stored = self._reader.load(list(keys - pending.keys()), bodies=False)
+        changed = [kept.copied() for kept in pending.values() if not kept.gone]
+        return changed + [kept.record for kept in stored.values() if not kept.gone]
 
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
         values = Values()

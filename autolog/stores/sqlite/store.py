@@ -10,7 +10,7 @@ would read every record; `rollup_hour` and `rollup_day` hold sums (`_rollup`). T
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -135,6 +135,12 @@ class SQLiteStore:
             with self._file.translated():
                 whole = add_bodies(self._file.reader, replace(record), self._file.bodies)
             yield whole
+
+    def by_ids(self, project: str, ids: Collection[str]) -> list[Record]:
+        names = json.dumps([clean(name) for name in ids])
+        with self._file.translated():
+            condition = "project = ? AND id IN (SELECT value FROM json_each(?))"
+            return load(self._file.reader, condition, (clean(project), names))
 
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
         values = json.dumps([clean(name) for name in response_ids])
