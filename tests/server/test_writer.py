@@ -72,6 +72,26 @@ def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_records_of_one_group_are_each_written_in_their_own_way(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    writer = Writer(store, 100)
+
+    def plain(store: Store, records: Sequence[Record]) -> list[int]:
+        return store.write(records)
+
+    def doubled(store: Store, records: Sequence[Record]) -> list[int]:
+        return [2 * seq for seq in store.write(records)]
+
+    with store._file._lock:  # so that all share a transaction
+        first = writer.submit(lambda store: None)
+        ways = (plain, doubled, plain, doubled)
+        futures = [writer.submit(RecordWrite([record(number)], way)) for number, way in enumerate(ways)]
+    first.result(10)
+    assert sorted(future.result(10)[0] for future in futures[::2]) == [1, 2]
+    assert sorted(future.result(10)[0] for future in futures[1::2]) == [6, 8]
+    writer.close()
+
+
 def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store: Store) -> None:
     writer = Writer(store, 1000)
     gate, seen = threading.Event(), []

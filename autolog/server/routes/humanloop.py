@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Parameter, Reply, Route
+from autolog.server._ingest import Written
 from autolog.server._reading import json_object, read_whole
 from autolog.server._services import Services
 from autolog.server._writer import Change, RecordWrite
@@ -80,26 +81,69 @@ def create(kind: str, call: Call) -> Change:
         record.trace_id = parent.trace_id or parent.id
     elif kind == "flow":
         record.trace_id = record.trace_id or record.id
-    existing = call.store.get(record.id, call.project, bodies=False) if body.get("log_id") else None
-    if existing is not None and existing.prompt_id != record.prompt_id:
-        message = "log_id: is taken by a log of another file"
-        detail = {"loc": ["body", "log_id"], "msg": "is taken by a log of another file", "type": "value_error"}
-        raise Fault(422, message, [detail])
-    _keep_file(call, record)
     reply = Reply(200, dialect.encode_created(record))
-    return call.keep([record], lambda _: reply) if existing is None else _replacement(call, record, reply)
+    if body.get("log_id"):
+        return _put(call, record, reply)
+    _keep_file(call, record)
+    return call.keep([record], lambda _: reply)
 
 
-def _replacement(call: Call, record: Record, reply: Reply) -> Change:
-    """Return the change that replaces the stored log of the same id."""
+class _Replacing:
+    """Writes logs whose ids were given, and which replace the stored logs of the same ids."""
+
+    def __init__(self, services: Services) -> None:
+        self._ingest = services.ingest
+
+    def write(self, store: Store, records: Sequence[Record]) -> list[Written | Fault | None]:
+        """Write logs; return None for one that replaces another, and a fault if the other belongs to another file."""
+        known: dict[tuple[str, str], Record] = {}
+        for project in {record.project for record in records}:
+            ids = {record.id for record in records if record.project == project}
+            known |= {(project, stored.id): stored for stored in store.by_ids(project, ids)}
+        results: list[Written | Fault | None] = [None] * len(records)
+        new, replacing = list[int](), list[Record]()
+        for position, record in enumerate(records):
+            before = known.setdefault((record.project, record.id), record)
+            if before is record:
+                new.append(position)
+            elif before.prompt_id == record.prompt_id:
+                replacing.append(record)
+            else:
+                results[position] = _taken()
+        written = self._ingest.write(store, [records[position] for position in new])
+        for position, result in zip(new, written, strict=True):
+            results[position] = result
+        for record in replacing:
+            store.delete(Query({"project": record.project, "id": record.id}))
+            store.write([record])
+        return results
+
+
+#: One for each application, so that the logs of its requests are written together.
+_replacing: weakref.WeakKeyDictionary[Services, _Replacing] = weakref.WeakKeyDictionary()
+
+
+def _put(call: Call, record: Record, reply: Reply) -> RecordWrite:
+    """Return the change that writes a log, in place of the stored one of the same id."""
     call.stamp(record)
 
-    def replace(store: Store) -> Reply:
-        store.delete(Query({"project": call.project, "id": record.id}))
-        store.write([record])
+    def acknowledge(results: list[Written | Fault | None]) -> Reply:
+        (result,) = results
+        if isinstance(result, Fault):
+            raise result
+        if result is not None:
+            call.services.ingest.acknowledged([record], [result])
+        _keep_file(call, record)
         return reply
 
-    return replace
+    if (replacing := _replacing.get(call.services)) is None:
+        replacing = _replacing.setdefault(call.services, _Replacing(call.services))
+    return RecordWrite([record], replacing.write, acknowledge)
+
+
+def _taken() -> Fault:
+    problem = "is taken by a log of another file"
+    return Fault(422, f"log_id: {problem}", [{"loc": ["body", "log_id"], "msg": problem, "type": "value_error"}])
 
 
 def _belongs(record: Record, file_id: str | None) -> bool:
@@ -114,15 +158,19 @@ def update(call: Call) -> Reply:
     change = dialect.decode_update(data)
     file_id = call.path.get("id")
 
-    def apply(store: Store) -> Record | None:
-        record = store.get(call.path["log_id"], call.project, bodies=False)
-        if record is None or not _belongs(record, file_id):
-            return None
-        return store.update(record.id, call.project, change) if data else store.get(record.id, call.project)
+    missing = Fault(404, "there is no log with this id under this file")
 
-    record = call.write(apply)
-    if record is None:
-        raise Fault(404, "there is no log with this id under this file")
+    def change_if_it_belongs(record: Record) -> None:
+        if not _belongs(record, file_id):
+            raise missing
+        change(record)
+
+    if data:
+        record = call.write(lambda store: store.update(call.path["log_id"], call.project, change_if_it_belongs))
+    else:
+        record = call.store.get(call.path["log_id"], call.project)
+    if record is None or not _belongs(record, file_id):
+        raise missing
     if not call.principal.may("read"):
         return Reply(200, dialect.encode_created(record))  # the whole log requires the scope `read`
     return Reply(200, Encoder(call).log(record))
