@@ -11,7 +11,6 @@ from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langsmith_feedback, _langsmith_sessions, _langsmith_v2
 from autolog.server.routes._langsmith_query import encode, find_runs
-from autolog.stores.query import Condition, Query
 
 #: The most runs that one query returns.
 MAX_RUNS = 100
