@@ -18,7 +18,12 @@ _MODELS = (
     r"hf_[A-Za-z0-9]{30,}", r"api_org_[A-Za-z0-9]{30,}",  # Hugging Face
     r"gsk_[A-Za-z0-9]{30,}", r"xai-[A-Za-z0-9]{30,}", r"pplx-[A-Za-z0-9]{30,}", r"r8_[A-Za-z0-9]{30,}",
     r"nvapi-[\w-]{30,}", r"tvly-[\w-]{20,}", r"jina_[\w-]{30,}", r"fw_[A-Za-z0-9]{20,}", r"csk-[a-z0-9]{40,}",
-    r"tgp_v1_[\w-]{30,}", r"pcsk_\w{40,}", r"vck_[A-Za-z0-9]{40,}", r"sk_[0-9a-f]{48}", r"pa-[\w-]{40,}",
+    r"tgp_v1_[\w-]{30,}", r"pcsk_\w{40,}", r"vc[aikpr]_[A-Za-z0-9]{40,}", r"sk_[0-9a-f]{48}", r"pa-[\w-]{40,}",
+    r"AQ\.Ab[\w-]{40,}",  # Gemini, Vertex AI in express mode
+    r"fc-[0-9a-f]{32}", r"e2b_" + _HEX40, r"llx-[A-Za-z0-9]{40,}", r"m0-[A-Za-z0-9]{40}", r"flp_[A-Za-z0-9]{40,}",
+    r"rpa_[A-Z0-9]{40,}", r"cpk_" + _HEX32 + r"\.[\w.]{32,}", r"esecret_[a-z0-9]{26,}", r"ctx7sk-" + _UUID,
+    r"apify_api_[A-Za-z0-9]{30,}", r"sk_car_[A-Za-z0-9]{20,}", r"crsr_" + _HEX64, r"key_" + _HEX64,
+    r"bce-v3/ALTAK-[\w/-]{40,}",
     r"lsv2_[a-z]{2}_[\w]{30,}", r"ls__[0-9a-f]{32}", r"alk_[\w-]{20,}", r"wandb_v1_\w{40,}", r"pnu_[a-z0-9]{36}",
     r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}", r"sntrys_[A-Za-z0-9+/=_-]{40,}", r"sntry[ua]_" + _HEX64,
 )  # fmt: skip
@@ -32,6 +37,9 @@ _CLOUDS = (
     r"pscale_(?:tkn|pw|oauth)_[\w.-]{30,}", r"dapi[0-9a-f]{32}(?:-\d)?", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
     r"hv[sbr]\.[\w-]{24,}", r"pul-" + _HEX40, r"tskey-[a-z]+-[\w-]{10,}",
     r"ops_eyJ[\w-]{60,}", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}", r"NRAK-[A-Z0-9]{27}", r"NRII-[\w-]{30,}",
+    r"cf(?:k|ut|at)_[\w-]{40,}", r"dt0[a-z]\d{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}", r"napi_[a-z0-9]{40,}",
+    r"rnd_[A-Za-z0-9]{28,}", r"sha256~[\w-]{43}", r"AKCp[A-Za-z0-9]{60,}", r"A3-[A-Z0-9]{6}-[A-Z0-9-]{26,}",
+    r"amzn\.mws\." + _UUID, r"amzn1\.oa2-cs\.v1\." + _HEX64, r"AQVN[\w-]{35,}", r"ico-[A-Za-z0-9]{32}",
     r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}", r"glc_[A-Za-z0-9+/=]{32,}",  # Grafana
 )  # fmt: skip
 _CODE = (
@@ -41,6 +49,8 @@ _CODE = (
     r"rubygems_[0-9a-f]{48}", r"cio[A-Za-z0-9]{32}(?![A-Za-z0-9])", r"oy2[a-z0-9]{43}", r"CLOJARS_[a-z0-9]{60}",
     r"dckr_(?:pat|oat)_[\w-]{24,}", r"sq[pua]_" + _HEX40, r"CCIPAT_[A-Za-z0-9]+_" + _HEX40, r"bkua_" + _HEX40,
     r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}", r"figd_[\w-]{40,}",
+    r"slk_" + _HEX64, r"API-[A-Z0-9]{26}(?![A-Z0-9])", r"rootly_" + _HEX64, r"fig[our]_[\w-]{40,}",
+    *(kind + r"at\.[\w-]{22}\.[0-9a-f]{24}\.[\w-]{20}" for kind in "ps"),  # Harness
     r"CFPAT-[\w-]{43}", r"rdme_[a-z0-9]{70}",
 )  # fmt: skip
 _SERVICES = (
@@ -59,7 +69,10 @@ _SERVICES = (
     r"ntn_[A-Za-z0-9]{40,}", r"secret_[A-Za-z0-9]{43}(?![A-Za-z0-9])", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
     r"pat-(?:na|eu)\d-" + _UUID, r"sl\.(?:u\.)?[\w-]{100,}", r"EAA[A-Za-z0-9]{80,}",
     r"tfp_[\w-]{40,}", r"fio-u-[\w-]{60,}", r"duffel_(?:live|test)_[\w-]{40,}", r"phc_[A-Za-z0-9]{40,}",
-    r"phx_[A-Za-z0-9]{40,}",
+    r"phx_[A-Za-z0-9]{40,}", r"xkeysib-" + _HEX64 + r"-[A-Za-z0-9]{16}", r"xsmtpsib-" + _HEX64 + r"-[A-Za-z0-9]{16}",
+    r"FLWSECK(?:_TEST)?-[\w-]{16,}", r"pdl_(?:live|sdbx)_apikey_[a-z0-9]{20,}+_\w{20,}",
+    r"polar_(?:oat|pat)_[A-Za-z0-9]{40,}", r"xnd_(?:production|development)_[A-Za-z0-9]{40,}", r"sdk-" + _UUID,
+    r"api-" + _UUID, r"cal_live_" + _HEX32, r"bb_live_[\w-]{20,}", r"secret-(?:live|test)-[\w=-]{30,}",
 )  # fmt: skip
 
 #: Formats without a fixed beginning, each with a part that every key contains.
@@ -69,6 +82,7 @@ INNER = {
     r"\.atlasv1\.": r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",  # Terraform
     r"\d:AA": r"(?:bot)?\d{8,10}+:AA[\w-]{32,35}",  # Telegram
     r"\.webhook\.office\.com/": r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
+    r"_mmk": r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",  # MaxMind
     r"-us\d": _HEX32 + r"-us\d{1,2}(?!\d)",  # Mailchimp
 }
 FORMATS = (*_MODELS, *_CLOUDS, *_CODE, *_SERVICES)

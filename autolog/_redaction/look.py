@@ -33,7 +33,7 @@ _SIGN = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?value(?:" + _Q
 _VALUE = (
     rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
-    rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
+    rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 )  # fmt: skip
 _SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE

@@ -132,6 +132,11 @@ def looks_random(value: str) -> bool:
     return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))
 
 
+def is_jumbled(value: str) -> bool:
+    """Return whether a value consists of many letters whose case changes as it does in no name."""
+    return len(value) >= 16 and value.isalpha() and not (value.islower() or value.isupper() or _HUMPS.match(value))
+
+
 def is_mixed(value: str) -> bool:
     """Return whether a value contains both letters and digits."""
     return any(sign.isdigit() for sign in value[:512]) and any(sign.isalpha() for sign in value[:512])

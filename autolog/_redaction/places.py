@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import alternatives, patterns
-from autolog._redaction.names import holds_password, suggests_secret
+from autolog._redaction.names import holds_password, is_jumbled, suggests_secret
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
@@ -226,7 +226,7 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
                 continue
             name = (begun[2] + found[1] + found[2]).decode()
             value = text[slice(*found.span(4))].decode()
-            if holds_password(name) and is_given(value) and not _IN_CODE.search(value):
+            if holds_password(name) and (is_given(value) or is_jumbled(value)) and not _IN_CODE.search(value):
                 yield found.span(4)
 
 
@@ -238,7 +238,7 @@ _BEFORE = re.compile(rb"(?:\A|[\s\"'`;,=]|\\n)[\w-]{0,40}\Z")
 def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in _BESIDE.finditer(lowered):
         value = text[slice(*found.span(1))].decode()
-        if not is_given(value) or _IN_CODE.search(value):
+        if not (is_given(value) or is_jumbled(value)) or _IN_CODE.search(value):
             continue
         if _BEFORE.search(text, max(0, found.start() - 42), found.start()):
             yield found.span(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autolog._redaction.names import looks_random, names_secret, suggests_secret
+from autolog._redaction.names import is_jumbled, looks_random, names_secret, suggests_secret
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_random_values(value: str) -> None:
 ])  # fmt: skip
 def test_words_and_paths_are_not_random(value: str) -> None:
     assert not looks_random(value)
+
+
+@pytest.mark.parametrize(("value", "jumbled"), [
+    ("SsnwFIYqbUVGMGflScaR", True), ("getPasswordFromEnvironment", False), ("authenticationtoken", False), ("SECRETPASSWORDVALUE", False),
+    ("aBcDe", False), ("SsnwFIYqbUVGMGflSca1", False),
+])  # fmt: skip
+def test_letters_are_jumbled_if_their_case_changes_as_in_no_name(value: str, jumbled: bool) -> None:
+    assert is_jumbled(value) is jumbled
