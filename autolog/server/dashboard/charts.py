@@ -180,10 +180,11 @@ def _heights(figures: list[list[float | None]], kind: str) -> list[float]:
 
 
 def _labels(steps: Sequence[Point], step_width: float) -> Markup:
-    """Return at most five labels of the time axis, evenly spaced; those at its ends are aligned to stay inside."""
+    """Return at most five labels of the time axis: evenly spaced ones, and the last; the outermost stay inside."""
     last = len(steps) - 1
+    apart = max(1, -(-last // 4))
     drawn = Markup("")
-    for number, index in enumerate(range(0, len(steps), max(1, -(-last // 4)))):
+    for number, index in enumerate([*range(0, last - apart + 1, apart), last]):
         ends = {0: (LEFT, ""), last: (WIDTH, "end")}
         x, anchor = ends.get(index, (LEFT + (index + 0.5) * step_width, "middle between" if number % 2 else "middle"))
         drawn += _AXIS.format(x, HEIGHT - 6, anchor, steps[index].label)

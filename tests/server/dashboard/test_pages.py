@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import json_tree
 from autolog.stores import open_store
+from autolog.stores.query import Query
 
 
 @pytest.fixture(scope="module", params=["sqlite", "clickhouse"])
@@ -210,6 +212,21 @@ def test_the_match_is_exported_in_every_form(browser: httpx2.Client) -> None:
     assert browser.get("/ui/export?form=csv&colour=red").status_code == 400
 
 
+def test_sums_by_session_come_after_the_overview(running: Live, browser: httpx2.Client) -> None:
+    running.store.write([chat("of-hostile", "Hi", "x", NOW, session=HOSTILE, cost=0.5)])
+    page = browser.get("/ui/overview?by=session&since=1d").text
+    (address,) = re.findall(r'data-fill="(/ui/by[^"]*)"', page)
+    sums = browser.get(html.unescape(address)).text
+    assert "Highest cost by session" in sums
+    assert "$0.50" in sums
+    assert "<script" not in sums
+    assert "<img" not in sums
+    assert "onerror" in sums  # as text
+    assert 'data-fill="/ui/by' not in browser.get("/ui/overview?by=user&since=1d").text  # these are precomputed
+    assert browser.get("/ui/by?by=colour").status_code == 400
+    running.store.delete(Query({"id": "of-hostile"}))
+
+
 def test_parquet_is_offered_only_where_it_can_be_written(
     browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +351,9 @@ def test_charts_and_json() -> None:
     assert (total.percentile(0.5), total.known_cost) == (None, None)
     steps = charts.points([], NOW - timedelta(days=1), NOW, timedelta(hours=1))
     assert len(steps) in {24, 25}
+    days = charts.points([], NOW - timedelta(days=7), NOW, timedelta(days=1))
+    assert re.findall(r">([^<]+)</text>", charts._labels(days, 60)) == [days[index].label for index in (0, 2, 4, 7)]
+    assert charts._labels(days[:1], 60).count("<text") == 1
     assert charts._round_up(0.0031) == pytest.approx(0.004)
     ends = [(400, dollars), (2e6, dollars), (1.5e6, number), (1e15, number), (0.5, seconds), (1e9, seconds)]
     ticks = [charts._tick(top, top, show) for top, show in ends]
