@@ -20,7 +20,7 @@ from autolog._pricing.terms import OWN_USAGE, unstated_by_reporter, unstated_ter
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
-from autolog.providers._fields import first_count, mapping, text, total
+from autolog.providers._fields import count, mapping, text
 
 #: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
@@ -204,6 +204,10 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     return why
 
 
+#: The keys of the total number of tokens, by format; in others, as in Gemini's interactions, it is `total_tokens`.
+_TOTALS = {"bedrock": "totalTokens", "gemini": "totalTokenCount"}
+
+
 def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
     """Yield the reasons why the provider may charge something else, although every part has a price."""
     if facts.uncertainty:
@@ -212,7 +216,8 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield f"usage counted with {by}, not by the provider"
     if record.operation_name == "chat" and usage.units and any(name.startswith("container") for name in usage.units):
         yield "a container may serve several responses, and is billed once"
-    whole = first_count(mapping(record.usage), "total_tokens", "totalTokens", "totalTokenCount")
+    reported = mapping(record.usage)
+    whole = count(reported.get(_TOTALS.get(facts.format, ""), reported.get("total_tokens")))
     if record.operation_name == "chat" and None not in (whole, usage.input, usage.output):
         more = (whole or 0) - (usage.input or 0) - (usage.output or 0)
         cached = (usage.cache_read or 0) + (usage.cache_creation or 0)
@@ -220,9 +225,10 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
             yield f"the total is {abs(more)} tokens {'more' if more > 0 else 'less'} than input and output together"
     if record.provider_name == "x_ai" and usage.reasoning and whole is None and facts.reported_cost is None:
         yield "the response does not say whether the output tokens include those of reasoning"
-    lives = total(usage.cache_creation_5m, usage.cache_creation_1h)
-    if lives is not None and lives != (usage.cache_creation or 0):
-        yield f"the response says for how long {lives} of {usage.cache_creation} tokens were written to the cache"
+    by_lifetime = (usage.cache_creation_5m or 0) + (usage.cache_creation_1h or 0)
+    no_lifetimes = usage.cache_creation_5m is None and usage.cache_creation_1h is None
+    if not no_lifetimes and by_lifetime != (usage.cache_creation or 0):
+        yield f"the response says for how long {by_lifetime} of {usage.cache_creation} tokens were written to the cache"
 
 
 def _missing_side(record: Record, usage: Usage) -> str | None:

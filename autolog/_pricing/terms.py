@@ -72,11 +72,6 @@ _OTHER_OUTPUT = r"(?i)(?!(text|image|audio)$)"
 TERMS: dict[str, tuple[Term, ...]] = {
     "openai": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.service_tier",)),
-        _unreadable_tier("response.service_tier", "response.usage.service_tier"),
-        Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
-             why="responses within some hours are discounted, and the response does not say by how much"),
-        Term("paused time", (("response.usage.paused_seconds", r""),),
-             why="a live session is charged less while it is paused, at a rate that the response does not report"),
         Term("cache lifetime", (("request.prompt_cache_options.ttl", r"(?!30m$)."),),
              _at(_DETAILS, "cache_write_tokens_details"), frozenset({"cache_write_12h_mtok"})),
         Term("web searches", (("request.tools.type", r"web_search"),), ("response.output",)),
@@ -91,10 +86,6 @@ TERMS: dict[str, tuple[Term, ...]] = {
             ("response.choices.message.executed_tools", r""), ("request.tools.type", r"builtin_function"),
             ("request.enable_search", r""), ("request.plugins", r""), ("model", r"(groq/)?compound"))),
         Term("live search", (("request.search_parameters", r""),), ("response.usage.num_sources_used",)),
-        Term("tools of xAI", (("request.tools.type", r"(x_search|code_execution|\w+_search)$"),),
-             ("response.usage.num_server_side_tools_used",), models=r".*grok"),
-        Term("tools of xAI", (("response.usage.num_server_side_tools_used", r""),
-                              ("response.usage.server_side_tool_usage_details.*", r""))),
         Term("audio input", (("request.**.type", _AUDIO), ("request.file", r"")), _at(_DETAILS, "audio_tokens"),
              frozenset({"input_audio_mtok"})),
         Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
@@ -176,6 +167,18 @@ TERMS: dict[str, tuple[Term, ...]] = {
 #: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models; Zhipu:
 #: genai-prices' note on it; Moonshot: platform.moonshot.cn/docs/pricing/chat.
 SELLERS: dict[str, tuple[Term, ...]] = {
+    "openai": (
+        Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
+             why="responses within some hours are discounted, and the response does not say by how much"),
+        Term("paused time", (("response.usage.paused_seconds", r""),), affects=frozenset({"audio_hours"}),
+             why="a live session is charged less while it is paused, at a rate that the response does not report"),
+    ),
+    "x-ai": (
+        Term("tools", (("request.tools.type", r"(x_search|code_execution|\w+_search)$"),),
+             ("response.usage.num_server_side_tools_used",)),
+        Term("tools", (("response.usage.num_server_side_tools_used", r""),
+                       ("response.usage.server_side_tool_usage_details.*", r""))),
+    ),
     "azure": (
         Term("deployment type", _ANY, why="the response does not say whether the deployment is global, data-zone, "
              "regional or provisioned; the global price was used"),

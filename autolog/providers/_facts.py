@@ -134,7 +134,7 @@ def invalid_usage(usage: Any) -> str | None:
     for key, value in mapping(usage).items():
         if type(value) is int and 0 <= value < MAX_COUNT and not (key.endswith(_DETAILED) or key in _CONTAINERS):
             continue  # a fast path: nearly all fields are valid counts
-        if (key.endswith(_COUNTED) and value is not None and count(value) is None) or (
+        if (value is not None and key.endswith(_COUNTED) and count(value) is None) or (
             (key.endswith(_DETAILED) or key in _CONTAINERS) and not isinstance(value, (dict, list, NoneType))
         ):
             return f"the response says {key}: {str(value)[:50]!r}"

@@ -9,6 +9,7 @@ from autolog.providers._fields import count, first_count, mapping, money, object
 
 #: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
+_BESIDE = frozenset(_CACHED)
 
 
 def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -82,18 +83,20 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 
 def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int | None:
     """Return the number of cached tokens, in the details or beside them; a number that is not 0 wins."""
-    inside, beside = count(details.get("cached_tokens")), first_count(usage, *_CACHED)
+    inside = count(details.get("cached_tokens"))
+    beside = None if inside or _BESIDE.isdisjoint(usage) else first_count(usage, *_CACHED)
     return inside or beside or (beside if inside is None else inside)
 
 
 def contradiction(usage: dict[str, Any]) -> str | None:
     """Return what a usage object says twice and differently, so that its reading is only likely; None if nothing."""
     inner = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
-    cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
-    if len(cached) > 1:
-        return "the response says two numbers of cached tokens"
-    if written := mapping(inner.get("cache_write_tokens_details")):
-        known, whole = total(*map(count, written.values())), count(inner.get("cache_write_tokens"))
+    if not _BESIDE.isdisjoint(usage):
+        cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
+        if len(cached) > 1:
+            return "the response says two numbers of cached tokens"
+    if written := inner.get("cache_write_tokens_details"):
+        known, whole = total(*map(count, mapping(written).values())), count(inner.get("cache_write_tokens"))
         if whole is not None and known != whole:
             return f"the response says for how long {known or 0} of {whole} tokens were written to the cache"
     if "input_tokens" not in usage or "prompt_tokens" not in usage:

@@ -171,8 +171,6 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         read_interaction(facts, body)
     else:
         _read_candidates(facts, objects(body.get("candidates")))
-        blocked = text(mapping(body.get("promptFeedback")).get("blockReason"))
-        facts.finish_reasons = facts.finish_reasons or ([blocked] if blocked else None)
     if "embedding" in body and (tokens := tasks.embedded_tokens(body)) is not None:
         facts.raw_usage, facts.usage.input = {"tokenCount": tokens}, tokens
     usage = body.get("usageMetadata")

@@ -187,6 +187,8 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
             facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
         facts.uncertainty = facts.uncertainty or contradiction(usage)
         facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
+    if facts.service_tier is None and body.get("service_tier") not in (None, ""):
+        facts.uncertainty = facts.uncertainty or "the response states its service tier in no readable form"
 
 
 _BY_MODEL = {"per_model_usage", "model_grader_token_usage_per_model", "svg_usage"}

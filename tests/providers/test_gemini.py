@@ -319,11 +319,6 @@ def test_a_batch_whose_results_go_to_a_storage_has_no_cost() -> None:
     assert "storage" in str(record.cost_details)
 
 
-def test_a_prompt_that_is_blocked_says_why() -> None:
-    facts = gemini.read(":generateContent", {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}, {})
-    assert facts.finish_reasons == ["SAFETY"]
-
-
 def test_a_decision_is_read_as_an_interaction() -> None:
     body = {"answers": {"q": {"choice": "a"}}, "usage": {"total_input_tokens": 9, "total_output_tokens": 2}}
     record = read_call("https://generativelanguage.googleapis.com/v1/decisions", {"model": "gemini-2.5-flash"}, body)
