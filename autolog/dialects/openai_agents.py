@@ -215,10 +215,13 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
 def _response(output: Any) -> Any:
     """Return the response: a message as a choice, or a stream as the SDK assembled it, in the Responses API's shape.
 
-    The usage in a stream's response is dropped, because it is the SDK's and not the provider's; so is the id that the
-    SDK makes up for other providers than OpenAI.
+    The JavaScript SDK sends the provider's own response, which is kept as it is. The usage in a stream's response is
+    dropped, because it is the SDK's and not the provider's; so is the id that the SDK makes up for other providers than
+    OpenAI.
     """
     first = mapping(output[0]) if isinstance(output, list) and output else {}
+    if isinstance(first.get("choices"), list):
+        return first
     if first.get("object") == "response":
         return {key: value for key, value in first.items() if key != "usage" and value != "__fake_id__"}
     return response_of(output)

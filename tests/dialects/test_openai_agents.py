@@ -237,3 +237,22 @@ def test_what_is_no_batch_is_refused_in_openais_shape(server: Server, body: Any)
 def test_the_key_is_checked(server: Server) -> None:
     answer = server.call("POST", PATH, {"data": [trace()]}, key=None, headers={"authorization": "Bearer wrong"})
     assert (answer.status_code, bool(answer.json()["error"]["message"])) == (401, True)
+
+
+def test_the_providers_own_response_which_the_javascript_sdk_sends_is_read(server: Server) -> None:
+    """As @openai/agents 0.20 does, without a usage of the span."""
+    body = {"id": "chatcmpl-9", "object": "chat.completion", "model": "gpt-4o-2024-08-06", "service_tier": "default",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Rain."}}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}}  # fmt: skip
+    send(
+        server,
+        span("one", {"type": "generation", "model": "gpt-4o", "model_config": {}, "input": ASKED, "output": [body]}),
+    )
+    call = next(record for record in server.rows() if record.kind == "llm")
+    assert (call.usage_input_tokens, call.usage_output_tokens, call.response_id) == (100, 10, "chatcmpl-9")
+    assert (call.output_preview, call.response_finish_reasons, call.response_model) == (
+        "Rain.",
+        ["stop"],
+        body["model"],
+    )
+    assert call.cost
