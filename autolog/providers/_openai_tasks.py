@@ -54,8 +54,10 @@ def _task(path: str, body: dict[str, Any]) -> LongRunning | None:
 
 def _agent(body: dict[str, Any]) -> LongRunning | None:
     """Return the work of an agent at Z.ai that a response reports on; None if it reports on none."""
+    if "agent_id" not in body or "object" in body:
+        return None
     identity, state = text(body.get("async_id")) or text(body.get("id")), text(body.get("status"))
-    if "agent_id" not in body or "object" in body or identity is None or state is None:
+    if identity is None or state is None:
         return None
     return LongRunning(f"task:{identity}", "invoke_agent", state.lower() not in {"pending", "processing", "running"})
 

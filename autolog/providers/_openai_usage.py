@@ -90,7 +90,8 @@ def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int | None:
 
 def contradiction(usage: dict[str, Any]) -> str | None:
     """Return what a usage object says twice and differently, so that its reading is only likely; None if nothing."""
-    inner = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    inner: dict[str, Any] = details if isinstance(details, dict) else {}
     if not _BESIDE.isdisjoint(usage):
         cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
         if len(cached) > 1:

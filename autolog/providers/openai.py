@@ -227,8 +227,9 @@ def unbilled_reason(path: str) -> str | None:
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
     """Return the quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
     response = mapping(response)
-    if pages := count(mapping(response.get("usage_info")).get("pages_processed")):
-        return {f"page of {response.get('model')}": pages}
+    if "usage_info" in response:
+        pages = count(mapping(response["usage_info"]).get("pages_processed"))
+        return {f"page of {response.get('model')}": pages} if pages else {}
     kind = response.get("object")
     if kind == "video" and response.get("status") == "completed":
         length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")
