@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter
@@ -38,6 +39,8 @@ ON_WRITER_THREAD = 256 * 1024
 #: The cookie of a browser session. Its name includes the port, because browsers share cookies among a host's ports.
 SESSION_COOKIE = "autolog_session_{port}"
 
+#: The methods whose requests may have a body.
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NOBODY = Principal("", ANY_PROJECT, frozenset())
 
 
@@ -61,48 +64,79 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
 
 async def _reply_to(request: Request, route: Route, services: Services) -> Reply:
     headers = headers_of(request)
-    sends = request.method in {"POST", "PUT", "PATCH", "DELETE"}
-    key, body = key_of(headers), b""
-    if (route.open and not route.signed) or (route.key_in_body and key is None):
-        body = await services.doorway.read(request.receive, headers) if sends else b""
-        key, sends = key_in_body(body) if route.key_in_body else key, False
-    token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
-    principal, named, wanted = _NOBODY, None, headers.get("x-autolog-project")
-    if route.signed:
-        found, wanted = await services.in_thread(False, signer, services, request, route)
-        principal = authorise(found, route.scope, services.rates, "this address is not valid, or has expired")
-    elif not route.open:
-        named = request.scope.get(NAMED) if route.session and key is None else None
-        found = named or await _find(services, key, token)
-        _state(request)["key_id"] = found.key_id if found else ""  # noted first, so that refusals are logged with it
-        problem = services.keyring.problem(key) if found is None else ""
-        principal = authorise(found, route.scope, services.rates, problem)
-        if named is None:
-            services.keyring.note_use(principal.key_id, services.writer.note)
+    key, body = await _key_and_early_body(request, route, services, headers)
+    admission = await _admit(request, route, services, headers, key)
     # An admitted request's connection is not closed in favour of others.
     _state(request)["admitted"] = route.signed or not route.open
     call = Call(
         services=services,
-        principal=principal,
-        project=project_of(principal, wanted),
+        principal=admission.principal,
+        project=project_of(admission.principal, admission.project),
         path=dict(request.path_params),
         headers=headers,
-        body=body,
+        body=body or b"",
         request=request,
-        still_valid=lambda: named is not None or _is_valid(services, key, token),
+        still_valid=admission.still_valid,
     )
     if route.quick:
         result = route.handler(call)
         quick: Reply = await result if isawaitable(result) else result  # type: ignore[assignment]
         return quick
     with services.load.request() as share:
-        share.hold(len(body))
-        if sends:
+        share.hold(len(call.body))
+        if body is None and request.method in _WITH_BODY:
             call.body = await read_body(request.receive, headers, services.limits, share)
         reply = await _run(route, call)
         if reply.comes_in_pieces:
             services.load.check_streams()
         return reply
+
+
+async def _key_and_early_body(
+    request: Request, route: Route, services: Services, headers: dict[str, str]
+) -> tuple[str | None, bytes | None]:
+    """Return a request's key, and its body if that is read before the key is checked; otherwise None."""
+    key = key_of(headers)
+    if not ((route.open and not route.signed) or (route.key_in_body and key is None)):
+        return key, None
+    body = await services.doorway.read(request.receive, headers) if request.method in _WITH_BODY else b""
+    return (key_in_body(body) if route.key_in_body else key), body
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """Who makes a request, for which project if it names one, and whether the key or session is still valid."""
+
+    principal: Principal
+    project: str | None
+    still_valid: Callable[[], bool] = lambda: True
+
+
+async def _admit(
+    request: Request, route: Route, services: Services, headers: dict[str, str], key: str | None
+) -> _Admission:
+    """Check that a request may use its route.
+
+    Raises:
+        Fault: 401, 403 or 429, if it may not.
+    """
+    wanted = headers.get("x-autolog-project")
+    if route.signed:
+        found, wanted = await services.in_thread(False, signer, services, request, route)
+        problem = "this address is not valid, or has expired"
+        return _Admission(authorise(found, route.scope, services.rates, problem), wanted)
+    if route.open:
+        return _Admission(_NOBODY, wanted)
+    by_session = route.session and key is None
+    named = request.scope.get(NAMED) if by_session else None
+    token = request.cookies.get(session_cookie(request)) if by_session else None
+    found = named or await _find(services, key, token)
+    _state(request)["key_id"] = found.key_id if found else ""  # noted first, so that refusals are logged with it
+    principal = authorise(found, route.scope, services.rates, services.keyring.problem(key) if found is None else "")
+    if named is not None:
+        return _Admission(principal, wanted)
+    services.keyring.note_use(principal.key_id, services.writer.note)
+    return _Admission(principal, wanted, partial(_is_valid, services, key, token))
 
 
 def _state(request: Request) -> MutableMapping[str, Any]:
