@@ -40,8 +40,8 @@ Answer = tuple[Waiter, Any, BaseException | None]
 GROUP = 256
 #: How long to wait for the next records after a group of several was written to a remote store, as a share of the time
 #: that the group took: clients that have just been answered send their next records, and join the others'. With 32
-#: clients a group then holds all of their records, not half of them, which saves a quarter of the server's CPU time and
-#: 40 % of the engine's.
+#: clients on a busy machine a third more records a second were written (mean of four runs each on chDB), with a fifth
+#: less of the engine's CPU time and about as much of the server's.
 GATHER = 0.1
 
 
