@@ -46,7 +46,8 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
         for search in _SEARCHES if len(plain) <= _PART or holds_name(part, small) else _SIGNED:
             yield from ((at + first, at + last) for first, last in search(part, small))
     for decoded, place in url_decoded(plain) if depth else ():
-        yield from ((place(start), place(end)) for start, end in _found(decoded, depth - 1))
+        ascii_only = decoded.decode("ascii", "replace").encode("ascii", "replace")
+        yield from ((place(start), place(end)) for start, end in _found(ascii_only, depth - 1))
 
 
 # Secrets without a format of their own, recognised by their surroundings

@@ -110,6 +110,12 @@ def test_the_programs_own_data_keep_nothing_under_the_name_of_a_secret(name: str
         assert b"hunter2" not in record.request_body
 
 
+def test_url_encoded_bytes_that_are_no_text_hide_nothing() -> None:
+    value = "%CC%80%FFabcdefghij0123456789"
+    text = f"see x=%7B%22a%22%3A1%7D&token={value} now"
+    assert {text[start:end] for start, end in secrets_in(text)} == {value}
+
+
 def test_a_name_may_stand_beside_its_value() -> None:
     given = {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"key": "x-api-key", "value": "abc"}, {"name": "A", "value": "1"}]}  # fmt: skip
     record = Record(id="r", kind="tool", request_body=json.dumps(given).encode())
