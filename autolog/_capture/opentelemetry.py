@@ -9,28 +9,28 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextvars import ContextVar
 from time import perf_counter_ns, time_ns
 from typing import Any, Protocol
 
-from autolog._capture.context import Context, Parent, current_context, current_exchange, current_span
+from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan
 from autolog._guard import report
 from autolog._record.ids import new_record_id
 
 #: The most spans and traces that are remembered; the oldest are forgotten.
 _MOST = 10_000
+#: The most spans that one context remembers to have begun.
+_MOST_BEGUN = 8
 #: Prefixes of the attributes of spans about models, from all instrumentations.
 _KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.", "langsmith.", "mlflow.", "tool.",
           "retrieval.", "embedding.", "input.value", "output.value", "logfire.msg_template", "agent", "pydantic_ai.",
           "db.system.name", "session.id", "user.id")  # fmt: skip
-#: Attributes that mark a span as a single call to a model, and their values.
-_CALLS: Mapping[str, frozenset[str]] = {
-    "openinference.span.kind": frozenset({"LLM", "EMBEDDING"}),
-    "gen_ai.operation.name": frozenset({"chat", "text_completion", "embeddings", "generate_content"}),
-    "llm.request.type": frozenset({"chat", "completion", "embedding"}),
-    "langfuse.observation.type": frozenset({"generation", "embedding"}),
-}
+#: The numbers of the spans that began in this context, the latest last. An instrumentation need not make the span of a
+#: call the current one, as those of Langfuse and of LangChain do not.
+_begun: ContextVar[tuple[int, ...]] = ContextVar("autolog_begun_spans", default=())
 
 
 class Companion(Protocol):
@@ -117,73 +117,13 @@ def _on_our_clock(epoch_ns: int) -> int:
     return epoch_ns - time_ns() + perf_counter_ns()
 
 
-class EndedOTelSpan:
-    """An OpenTelemetry span that has ended, and its place among our spans.
-
-    Attributes:
-        ended: OpenTelemetry's own span object, which is immutable once it has ended.
-        fills: the id of the record of the call that the span describes, if any.
-        step: whether the span is only a step around calls, which are billed instead of it.
-    """
-
-    in_order = False
-    status_code = None
-
-    def __init__(self, ended: Any, live: _Live, trace: int) -> None:
-        self.ended = ended
-        self.trace = trace
-        self.parent_span = live.parent
-        self.context: Context = current_context.get()
-        self.fills = live.call.record_id if live.call is not None and live.calls == 1 else None
-        self.step = live.calls > 1 or live.outer
-        self.error = ("error", "") if _failed(ended) else None
-        self.end_ns = perf_counter_ns()
-        self.start_ns = self.end_ns - max(0, (ended.end_time or 0) - (ended.start_time or 0))
-        self.size = 2_000 + sum(len(value) for value in (ended.attributes or {}).values() if isinstance(value, str))
-
-
-def _failed(span: Any) -> bool:
-    return getattr(getattr(span.status, "status_code", None), "name", "") == "ERROR"
-
-
-class _Live:
-    """An OpenTelemetry span that has not ended, and the calls made in it.
-
-    Attributes:
-        span: OpenTelemetry's own object.
-        parent: the number of the parent span; None if there is none.
-        call: the last call that the span describes.
-        calls: the number of calls that the span describes.
-        inside: the call in progress when the span began, if any.
-        kept: whether the span is kept because it is around a call.
-        outer: whether the span claims to be a call itself, but is around another.
-    """
-
-    __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")
-
-    def __init__(self, span: Any, parent: int | None) -> None:
-        self.span = span
-        self.parent = parent
-        self.call: Any = None
-        self.calls = 0
-        self.inside: Any = None
-        self.kept = False
-        self.outer = False
-
-    @property
-    def is_call(self) -> bool:
-        """Whether the span's attributes mark it as a single call to a model."""
-        attributes = self.span.attributes or {}
-        return any(attributes.get(key) in values for key, values in _CALLS.items())
-
-
 class Bridge:
     """An OpenTelemetry span processor that passes spans about models, and those around them, to the recorder."""
 
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self.keep_all = False
-        self._live: OrderedDict[int, _Live] = OrderedDict()
+        self._live: OrderedDict[int, LiveSpan] = OrderedDict()
         self._traces: OrderedDict[int, int] = OrderedDict()
         #: The instrumentations with a span that described a recorded call.
         self._describing: set[str | None] = set()
@@ -195,16 +135,28 @@ class Bridge:
 
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""
-        live = self._live.get(exchange.parent_span)
-        if live is None:
-            return
-        if live.is_call:
-            live.calls += 1
-            live.call = exchange
-            self._describing.add(_scope(live.span))
+        parent = self._live.get(exchange.parent_span)
+        waiting = self._waiting_for_calls()
+        described = None
+        if parent is not None and parent.is_call:
+            described = parent
+        elif waiting and _began_inside(waiting[0], parent):
+            described = waiting[0]
+        for live in waiting:
+            live.outer = live is not described
+        if described is not None:
+            described.calls += 1
+            described.call = exchange
+            self._describing.add(_scope(described.span))
             _number(exchange)
-            exchange.parent_span = live.parent
-        self._keep_around(live.parent if live.is_call else exchange.parent_span)
+            exchange.parent_span = described.parent
+            exchange.trace = self.trace(described.span.get_span_context().trace_id)
+        self._keep_around(exchange.parent_span)
+
+    def _waiting_for_calls(self) -> list[LiveSpan]:
+        """Return the spans of this context that mark themselves as calls and have had none, the innermost first."""
+        spans = (self._live.get(number) for number in reversed(_begun.get()))
+        return [live for live in spans if live is not None and live.is_call and not live.calls]
 
     def _keep_around(self, span: int | None) -> None:
         """Keep the spans around a call; those that claim to be calls themselves are treated as steps."""
@@ -233,11 +185,12 @@ class Bridge:
             inside = ours.span
             if ours.trace != context.trace_id:
                 _remember(self._traces, context.trace_id, ours.trace)
-        live = _Live(span, inside)
+        live = LiveSpan(span, inside)
         if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
             live.inside = exchange  # a span that the SDK itself begins during the call
             _number(exchange)
         _remember(self._live, context.span_id, live)
+        _begun.set((*(number for number in _begun.get()[1 - _MOST_BEGUN :] if number in self._live), context.span_id))
 
     def on_end(self, span: Any) -> None:
         """Emit a span that has ended, if it is about models or around a call."""
@@ -273,6 +226,14 @@ class Bridge:
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
         """Return True; `autolog.flush()` waits for recorded spans."""
         return True
+
+
+def _began_inside(live: LiveSpan, parent: LiveSpan | None) -> bool:
+    """Return whether a span began after the parent of a call: OpenTelemetry's if it is given, else our current span."""
+    if parent is not None:
+        return bool(live.span.start_time >= parent.span.start_time)
+    began = getattr(_ours(), "start_ns", None)
+    return began is None or _on_our_clock(live.span.start_time) >= began
 
 
 def _number(exchange: Any) -> None:

@@ -24,7 +24,7 @@ from autolog._native import RLock, sleep
 if TYPE_CHECKING:
     import threading
 
-    from autolog._capture.opentelemetry import EndedOTelSpan
+    from autolog._capture.otel_spans import EndedOTelSpan
     from autolog._capture.span import FinishedRecord, Span
     from autolog._record.record import Record
 

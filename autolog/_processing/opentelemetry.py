@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from autolog._capture.opentelemetry import EndedOTelSpan
+from autolog._capture.otel_spans import EndedOTelSpan
 from autolog._capture.snapshot import thaw
 from autolog._pricing.cost import unknown
 from autolog._record.ids import format_span, format_trace

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from autolog._capture.opentelemetry import EndedOTelSpan
+from autolog._capture.otel_spans import EndedOTelSpan
 from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
 from autolog._guard import guard, report

@@ -101,6 +101,44 @@ def test_a_call_that_a_span_describes_too_is_one_record(
     assert agent.cost is None
 
 
+def test_the_span_of_a_call_need_not_be_the_current_one(tracer: Any, server: ChatServer, records: Records) -> None:
+    autolog.patch_openai()
+    with tracer.start_as_current_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"}):
+        for _ in range(2):
+            generation = tracer.start_span("generation", attributes={"langfuse.observation.type": "generation"})
+            tracer.start_span("resolve").end()
+            ask(server)
+            generation.set_attribute("user.id", "ada")
+            generation.end()
+    agent, *calls = sorted(records, key=lambda record: record.kind)
+    assert [call.user for call in calls] == ["ada", "ada"]
+    assert {call.parent_span_id for call in calls} == {agent.span_id}
+
+
+def test_the_span_of_a_call_outside_our_current_span_is_a_step_without_a_bill(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    chat = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini", "llm.token_count.prompt": 9}
+    generation = tracer.start_span("ChatOpenAI", attributes=chat)
+    with autolog.span("retry"):
+        ask(server)
+    generation.end()
+    found = by_name(records)
+    assert (found["ChatOpenAI"].kind, found["ChatOpenAI"].cost) == ("chain", None)
+    assert found["chat gpt-4o-mini"].parent_span_id == found["retry"].span_id
+
+
+def test_a_span_that_has_had_its_call_is_not_given_another(tracer: Any, server: ChatServer, records: Records) -> None:
+    autolog.patch_openai()
+    stream = tracer.start_span("stream", attributes={"langfuse.observation.type": "generation"})
+    ask(server)
+    ask(server)
+    stream.set_attribute("user.id", "ada")
+    stream.end()
+    assert [(record.kind, record.user) for record in records] == [("llm", "ada"), ("llm", None)]
+
+
 def test_layers_above_the_span_of_a_call_are_steps_without_a_bill(
     tracer: Any, server: ChatServer, records: Records
 ) -> None:
