@@ -59,12 +59,15 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
 
 
 def identity_of(path: Path) -> Identity:
-    """Return the identity of the file that is at `path` now."""
+    """Return the identity of the file that is at `path` now; None if there is none, or if it has been emptied.
+
+    A database of SQLite's is never empty once it has been opened for writing: its first page is in the file itself.
+    """
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found.st_size else None
 
 
 @contextlib.contextmanager

@@ -48,6 +48,23 @@ def test_after_the_file_was_deleted_a_new_one_takes_what_comes(tmp_path: Path) -
     assert seen == [1]
 
 
+@pytest.mark.parametrize(("emptied", "kept"), [
+    (("s.db",), ["one", "two"]),  # the pages are in the write-ahead log, which is whole
+    (("s.db", "s.db-wal"), ["two"]),
+])  # fmt: skip
+def test_after_the_file_was_emptied_what_comes_is_kept(
+    tmp_path: Path, emptied: tuple[str, ...], kept: list[str]
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([Record(id="one")])
+    for name in emptied:
+        os.truncate(tmp_path / name, 0)
+    store.write([Record(id="two")])
+    store.close()
+    again = open_store(f"sqlite:///{tmp_path}/s.db")
+    assert sorted(record.id for record in again.find(Query())) == kept
+
+
 def test_a_backup_put_in_the_files_place_is_what_is_read_and_written(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/s.db")
     store.write([Record(id="one")])
