@@ -152,9 +152,7 @@ class _Folding:
         """Fold a call with all known reports of it."""
         record = new.record
         earlier = self.known.reported(record)
-        if (
-            earlier is not None and earlier.record.id != record.id
-        ):  # a report that was folded earlier has been sent again
+        if earlier is not None and earlier.record.id != record.id:  # it was folded earlier, and has been sent again
             self._fold_again(earlier, new)
             return
         if earlier is None or len(reports(earlier.record)) == 1:
