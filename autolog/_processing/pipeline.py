@@ -236,8 +236,12 @@ class Pipeline:
         return changed is not None
 
 
-#: The paths of calls that never begin a long-running operation.
-_WHOLE_CALLS = re.compile(r"/(?:chat/completions|completions|embeddings|messages)(?:\?|\Z)")
+#: The paths of calls that begin a long-running operation only if their request says so.
+_WHOLE_CALLS = re.compile(
+    r"(?<!/async)(?<!/async/chat)/(?:chat/completions|completions|embeddings|messages|responses)(?:\?|\Z)"
+)
+#: How OpenAI's and xAI's requests say so.
+_LONG_RUNNING = re.compile(rb'"(?:background|deferred)"\s*:\s*true')
 
 
 def _is_whole(draft: Draft) -> bool:
@@ -251,6 +255,7 @@ def _is_whole(draft: Draft) -> bool:
         and not draft.budgets
         and draft.reservation is None
         and _WHOLE_CALLS.search(record.request_url or "")
+        and not _LONG_RUNNING.search(record.request_body)
     )
 
 

@@ -94,6 +94,16 @@ def ask_anthropic() -> None:
     client.messages.create(model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])
 
 
+def ask_for_response(path: str = "responses", **options: Any) -> None:
+    usage = {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12}
+    output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]
+    answer = {"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-4o", "output": output,
+              "usage": usage, **options}  # fmt: skip
+    transport = openai_http.MockTransport(lambda request: openai_http.Response(200, json=answer))
+    client = openai.OpenAI(api_key="k" * 20, http_client=openai_http.Client(transport=transport))
+    client.post(f"/{path}", cast_to=object, body={"model": "gpt-4o", "input": "Hi", **options})
+
+
 def test_calls_of_each_kind_are_read_alike_here_and_there() -> None:
     pieces = [{"id": "c", "choices": [{"index": 0, "delta": {"content": f"w{at}"}}]} for at in range(30)]
     stream = b"".join(b"data: %s\n\n" % json.dumps(piece).encode() for piece in pieces) + b"data: [DONE]\n\n"
@@ -106,9 +116,10 @@ def test_calls_of_each_kind_are_read_alike_here_and_there() -> None:
         ask_openai(b"<html>", "text/html", status=502)
         ask_openai(json.dumps({**chat("gpt-4o", 1, 1), "note": "sk-proj-" + "a1B2c3D4e5" * 4}).encode())
         ask_anthropic()
+        ask_for_response()
 
     spans = ended_spans(work)
-    assert len(spans) == 6
+    assert len(spans) == 7
     assert_same(spans)
 
 
@@ -120,11 +131,22 @@ def test_recorded_calls_are_read_alike_here_and_there(recording: Recording) -> N
     assert_same(ended_spans(lambda: play_either(recording, "plain", False)))
 
 
-def test_a_call_is_left_to_the_server_as_it_is() -> None:
-    (span,) = ended_spans(lambda: ask_openai(json.dumps(chat("gpt-4o", 1000, 100)).encode()))
+@pytest.mark.parametrize("work", [lambda: ask_openai(json.dumps(chat("gpt-4o", 1000, 100)).encode()), ask_for_response])
+def test_a_call_is_left_to_the_server_as_it_is(work: Any) -> None:
+    (span,) = ended_spans(work)
     (record,) = Pipeline(SERVER, None, describes=False)(span)
     assert (record.operation_name, record.usage_input_tokens, record.cost) == (None, None, None)
     assert record.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "path"), [({"background": True}, "responses"), ({"deferred": True}, "chat/completions"),
+                       ({}, "async/chat/completions")]
+)  # fmt: skip
+def test_a_call_that_begins_a_long_running_operation_is_read_here(body: dict[str, Any], path: str) -> None:
+    (span,) = ended_spans(lambda: ask_for_response(path, **body))
+    (record,) = Pipeline(SERVER, None, describes=False)(span)
+    assert record.operation_name is not None
 
 
 @pytest.mark.parametrize(
