@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 #: The oldest versions that `autolog.providers._sdks` names, with the oldest wrapt; some between; and the newest.
 VERSIONS = {
     "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
-    "late-1": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
-    "late-2": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
+    "middle": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
+    "recent": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
     "generated, oldest": (
         "openai", "anthropic", "groq==0.9.*", "cerebras-cloud-sdk==1.0.*", "together==2.0.*", "writer-sdk==1.0.*",

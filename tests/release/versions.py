@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 #: The sets of `tests/beside/sdk_versions.py`: oldest, middle, newest.
-SDKS = ("oldest", "late-1", "newest")
+SDKS = ("oldest", "middle", "newest")
 NEEDED = ("pytest>=9", "hypothesis>=6", "boto3", "httpx", "httpx2", "opentelemetry-sdk", "requests", "tiktoken")
 #: The tests to run with all SDKs, and those to run with the newest only, because they do not depend on the SDKs.
 CLIENT = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_patch.py",
