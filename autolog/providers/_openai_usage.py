@@ -34,14 +34,13 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     reasoning = count(outer.get("reasoning_tokens"))
     reasoning = count(usage.get("reasoning_tokens")) if reasoning is None else reasoning
     input_tokens, output_tokens = _pair(usage)
+    # xAI excludes reasoning from the completion tokens; most others include it.
     if (
         reasoning
         and None not in (input_tokens, output_tokens)
         and count(usage.get("total_tokens")) == total(input_tokens, output_tokens, reasoning)
     ):
-        output_tokens = total(
-            output_tokens, reasoning
-        )  # xAI excludes reasoning from the completion tokens; most others include it
+        output_tokens = total(output_tokens, reasoning)
     cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
         input=input_tokens,
@@ -66,18 +65,18 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     If both sets of names are present and differ, the one that adds up to the total wins, else the larger one.
     """
     input_tokens, output_tokens = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    other_given, other_made = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    prompt_tokens, completion_tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if input_tokens is output_tokens is None:
-        return other_given, other_made
-    if other_given is other_made is None:
+        return prompt_tokens, completion_tokens
+    if prompt_tokens is completion_tokens is None:
         return input_tokens, output_tokens
-    pairs = [(input_tokens, output_tokens), (other_given, other_made)]
+    pairs = [(input_tokens, output_tokens), (prompt_tokens, completion_tokens)]
     whole = count(usage.get("total_tokens"))
     agreeing = [pair for pair in pairs if whole is not None and total(*pair) == whole]
-    best_given, best_made = max(agreeing or pairs, key=lambda pair: total(*pair) or 0)
+    best_input, best_output = max(agreeing or pairs, key=lambda pair: total(*pair) or 0)
     return (
-        next((side for side in (best_given, input_tokens, other_given) if side is not None), None),
-        next((side for side in (best_made, output_tokens, other_made) if side is not None), None),
+        next((side for side in (best_input, input_tokens, prompt_tokens) if side is not None), None),
+        next((side for side in (best_output, output_tokens, completion_tokens) if side is not None), None),
     )
 
 

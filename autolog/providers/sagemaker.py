@@ -69,8 +69,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts = Facts()
         facts.error_type, facts.error_message = read_error(body)
         facts.error_type = text(mapping(body).get("ErrorCode")) or facts.error_type
-        said = (text(mapping(body).get(key)) for key in ("OriginalMessage", "Message"))
-        facts.error_message = next(filter(None, said), facts.error_message)
+        messages = (text(mapping(body).get(key)) for key in ("OriginalMessage", "Message"))
+        facts.error_message = next(filter(None, messages), facts.error_message)
     else:
         facts = huggingface.read("/generate", body, headers)
         facts.operation = "text_completion" if facts.output_text else None

@@ -10,17 +10,17 @@ from autolog.dialects import langfuse as dialect
 from autolog.dialects._convert import format_time
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
+from autolog.server.routes._langfuse_query import page_of_list
 from autolog.stores._contract import Store
 
 _KIND = "langfuse-score-config"
 _TYPES = ("NUMERIC", "CATEGORICAL", "BOOLEAN", "TEXT")
 _PATH = "/api/public/score-configs"
-MAX_PAGE = 100
 #: The most configurations of a project, which are read together.
 MOST = 1_000
 
 
-def _mine(call: Call) -> list[Json]:
+def _configs_of(call: Call) -> list[Json]:
     return [config for config in call.store.documents(_KIND).values() if config["projectId"] == call.project]
 
 
@@ -35,14 +35,14 @@ def create(call: Call) -> Reply:
         raise Fault(400, "name: must have 1 to 200 characters")
     if given.get("dataType") not in _TYPES:
         raise Fault(400, f"dataType: must be one of {', '.join(_TYPES)}")
-    if len(_mine(call)) >= MOST:
+    if len(_configs_of(call)) >= MOST:
         raise Fault(400, f"there are {MOST} score configurations already")
     config = {"id": uuid.uuid4().hex, "projectId": call.project, "createdAt": now, "updatedAt": now,
-              "name": given["name"], "dataType": given["dataType"], "isArchived": False, **_said(given)}  # fmt: skip
+              "name": given["name"], "dataType": given["dataType"], "isArchived": False, **_checked(given)}  # fmt: skip
     return Reply(200, _put(call, config))
 
 
-def _said(given: Json) -> Json:
+def _checked(given: Json) -> Json:
     """Return the fields that a request sets.
 
     Raises:
@@ -65,7 +65,7 @@ def _put(call: Call, config: Json) -> Json:
 
 
 def _find(call: Call) -> Json:
-    found = next((config for config in _mine(call) if config["id"] == call.path["id"]), None)
+    found = next((config for config in _configs_of(call) if config["id"] == call.path["id"]), None)
     if found is None:
         raise Fault(404, "there is no score configuration with this id")
     return found
@@ -78,15 +78,12 @@ def get(call: Call) -> Reply:
 def update(call: Call) -> Reply:
     given = call.object()
     named = {"name": given["name"]} if isinstance(given.get("name"), str) and given["name"] else {}
-    return Reply(200, _put(call, {**_find(call), **_said(given), **named, "updatedAt": format_time(datetime.now(UTC))}))
+    changed = {**_find(call), **_checked(given), **named, "updatedAt": format_time(datetime.now(UTC))}
+    return Reply(200, _put(call, changed))
 
 
 def list_all(call: Call) -> Reply:
-    given = call.parameters
-    page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
-    found = _mine(call)
-    meta = {"page": page, "limit": limit, "totalItems": len(found), "totalPages": -(-len(found) // limit)}
-    return Reply(200, {"data": found[(page - 1) * limit : page * limit], "meta": meta})
+    return page_of_list(call, _configs_of(call))
 
 
 ROUTES = [

@@ -96,7 +96,7 @@ Encode = Callable[[Sequence[Record], bool], list[Json]]
 
 def page_of(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -> Reply:
     """Reply with a page of the records that match, by page number, starting at 1."""
-    page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
+    page, limit = page_and_limit(call)
     first, total, descending = (page - 1) * limit, call.store.count(query), newest_first(call)
     if accepts is None:
         found = call.store.find(query, limit, newest_first=descending, offset=first, bodies=True)
@@ -112,6 +112,17 @@ def page_of(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -
             rows += [row] if first <= count < first + limit else []
             count += 1
     return Reply(200, {"data": rows, "meta": meta_of(page, limit, count)})
+
+
+def page_of_list(call: Call, items: Sequence[Json]) -> Reply:
+    """Reply with a page of a list that is there as a whole."""
+    page, limit = page_and_limit(call)
+    return Reply(200, {"data": items[(page - 1) * limit : page * limit], "meta": meta_of(page, limit, len(items))})
+
+
+def page_and_limit(call: Call) -> tuple[int, int]:
+    """Return the number of the page to reply with, starting at 1, and the most items on it."""
+    return call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
 
 
 def meta_of(page: int, limit: int, total: int) -> Json:

@@ -20,12 +20,13 @@ from autolog.server.routes import _langfuse_configs, _langfuse_media, _langfuse_
 from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES
 from autolog.server.routes._langfuse_query import (
     MAX_LOOKED_AT,
-    MAX_PAGE,
     MAX_RECORDS,
     listing,
     meta_of,
     newest_first,
+    page_and_limit,
     page_of,
+    page_of_list,
     query_beside,
 )
 from autolog.stores._contract import Store
@@ -141,7 +142,7 @@ def list_observations(call: Call) -> Reply:
     others = _others(call, query)
     if accepts is not None or not others:
         return page_of(call, query, accepts, _observations)
-    page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
+    page, limit = page_and_limit(call)
     first, total, descending = (page - 1) * limit, call.store.count(query), newest_first(call)
     found: list[Record] = []
     for offset in range(0, min(total, first + limit + others), MAX_RECORDS):
@@ -212,8 +213,7 @@ def _past(cursor: str) -> tuple[datetime, int]:
 
 
 def list_sessions(call: Call) -> Reply:
-    given = call.parameters
-    page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
+    page, limit = page_and_limit(call)
     query = query_beside(call)
     found = call.store.summarise(query, "session", limit + 1, (page - 1) * limit)
     data = [dialect.encode_session(str(session.value), session.first, call.project) for session in found[:limit]]
@@ -268,10 +268,7 @@ def _remove_score(store: Store, record_id: str, project: str, name: str) -> None
 
 
 def list_scores(call: Call) -> Reply:
-    given = call.parameters
-    page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
-    found = _scores(call, dialect.encode_record_scores)
-    return Reply(200, {"data": found[(page - 1) * limit : page * limit], "meta": meta_of(page, limit, len(found))})
+    return page_of_list(call, _scores(call, dialect.encode_record_scores))
 
 
 def list_scores_on(call: Call) -> Reply:
