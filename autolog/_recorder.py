@@ -57,8 +57,8 @@ class Recorder(Patching):
     def configure(self, **options: Unpack[Options]) -> None:
         """Set options; those not given keep their current value, which initially comes from AUTOLOG_* variables.
 
-        The README's table describes every option. The store is opened at once, so that a problem with it shows up
-        here and not at the first call.
+        The table in REFERENCE.md describes every option. The store is opened at once, so that a problem with it is
+        raised here and not found at the first call.
 
         Raises:
             ConfigError: if an option is unknown or has an invalid value.

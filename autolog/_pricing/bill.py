@@ -125,14 +125,17 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
     """
     yield from unstated_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
-        stated = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
-        stated |= {"service_tier"} if record.response_service_tier is not None else set()
-        stated |= (
-            {"cache lives"}
-            if stated & {"cache_creation_5m", "cache_creation_1h"} or not usage.cache_creation
-            else set()
-        )
-        yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
+        yield from unstated_by_reporter(_stated(record, usage), record.provider_name, record.request_model or "", has)
+
+
+def _stated(record: Record, usage: Usage) -> set[str]:
+    """Return the counts and other facts that a log states, by the names in `terms.FACTS`."""
+    stated = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
+    if record.response_service_tier is not None:
+        stated.add("service_tier")
+    if not usage.cache_creation or stated & {"cache_creation_5m", "cache_creation_1h"}:
+        stated.add("cache lives")
+    return stated
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:
@@ -195,9 +198,7 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     """Return why a cost is unknown, and what the user can do to make it known."""
     if usage.input is None and facts.unbilled_reason and not usage.units:
         return facts.unbilled_reason
-    if why.startswith(
-        "Unable to find provider"
-    ):  # genai-prices' message for the user's own server, or for a provider without a price list
+    if why.startswith("Unable to find provider"):  # by genai-prices: the user's own server, or no price list
         return f"no price list covers {record.provider_name}; configure(prices=...) can set its models' prices"
     if record.request_stream and facts.raw_usage is None and facts.format == "openai":
         return f"{why}; a chat stream reports it with {_USAGE_OPTION} or configure(stream_usage=...)"
