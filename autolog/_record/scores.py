@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +9,16 @@ from autolog._record.record import Record
 
 #: The name of a score given without a name, which is also kept in `Record.score`.
 DEFAULT = "default"
+#: Larger values are kept, but not summed: their sums would exceed what a float holds.
+MAX_SUMMED = 1e100
 
 
 def values_of(record: Record) -> dict[str, float]:
-    """Return a record's numeric scores by name."""
+    """Return a record's numeric scores by name, those that can be summed."""
     return {
         name: float(value)
         for name, value, _ in entries_of(record)
-        if isinstance(value, (int, float)) and math.isfinite(value)
+        if isinstance(value, (int, float)) and abs(value) <= MAX_SUMMED
     }
 
 

@@ -189,6 +189,9 @@ def _checked(record: Record) -> Record | Refused:
             return Refused(f"{field}: is not a duration in seconds")
     if record.cost is not None and not -MAX_DOLLARS <= record.cost <= MAX_DOLLARS:
         return Refused("cost: is not an amount of dollars")
+    for field in ("status_code", "retries", "feedback"):
+        if (number := getattr(record, field)) is not None and not -MAX_COUNT < number < MAX_COUNT:
+            return Refused(f"{field}: is out of range")
     return record
 
 

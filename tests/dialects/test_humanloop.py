@@ -90,10 +90,12 @@ def test_a_changed_end_changes_the_duration_that_was_computed(server: Server) ->
 
 def test_a_key_that_only_writes_gets_ids_back_and_no_log(server: Server) -> None:
     key = create_key(server.store, "in", "default", ["ingest"])
-    created = server.call("POST", "/v5/prompts/log", {"path": "a", "output": "a secret"}, key=key).json()
+    body = {"path": "a", "output": "a secret", "session_id": "secret"}
+    created = server.call("POST", "/v5/prompts/log", body, key=key).json()
+    named = {"id": created["id"], "prompt_id": created["prompt_id"], "version_id": None, "session_id": None}
     for body in (None, {}, {"metadata": {}}, {"output_message": None}):
         changed = server.call("PATCH", f"/v5/prompts/{created['prompt_id']}/log/{created['id']}", body, key=key)
-        assert (changed.status_code, changed.json()) == (200, created)
+        assert (changed.status_code, changed.json()) == (200, named)
 
 
 @pytest.mark.parametrize(

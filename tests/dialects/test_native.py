@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 
 import pytest
@@ -28,3 +29,13 @@ def test_a_list_of_too_many_items_is_refused_before_it_is_taken_apart() -> None:
         native.decode_batch(data, native.JSON, most=100)
     assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(field, value) for field in ("status_code", "retries", "feedback") for value in (2**64, -(2**64), 10**400)],
+)
+def test_a_number_that_no_store_holds_is_refused_alone(field: str, value: int) -> None:
+    refused, kept = native.decode_batch(json.dumps([{"id": "a", field: value}, {"id": "b"}]).encode(), native.JSON)
+    assert isinstance(kept, Record)
+    assert refused == native.Refused(f"{field}: is out of range")

@@ -34,3 +34,8 @@ def test_scores_are_read_with_their_comments_and_only_numbers_count() -> None:
     assert list(entries_of(record)) == [(DEFAULT, 2, None), ("facts", 1, "all there"), ("tone", "warm", None)]
     assert values_of(record) == {DEFAULT: 2.0, "facts": 1.0}
     assert list(entries_of(Record(id="s"))) == []
+
+
+def test_values_without_a_finite_sum_are_kept_and_not_summed() -> None:
+    scores = {"nan": float("nan"), "inf": float("inf"), "float": -1.7e308, "integer": 10**400, "good": 10**20}
+    assert values_of(Record(id="r", score=1.7e308, scores=scores)) == {"good": 1e20}

@@ -76,10 +76,12 @@ def get(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Change a configuration; reply with all of it, or only with what was sent if the key may not read."""
     given = call.object()
     named = {"name": given["name"]} if isinstance(given.get("name"), str) and given["name"] else {}
-    changed = {**_find(call), **_checked(given), **named, "updatedAt": format_time(datetime.now(UTC))}
-    return Reply(200, _put(call, changed))
+    changes = {**_checked(given), **named, "updatedAt": format_time(datetime.now(UTC))}
+    config = _put(call, {**_find(call), **changes})
+    return Reply(200, config if call.principal.may("read") else {"id": config["id"], **changes})
 
 
 def list_all(call: Call) -> Reply:

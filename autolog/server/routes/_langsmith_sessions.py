@@ -42,7 +42,7 @@ def _name_of(record: Record) -> str:
 
 
 def _put(call: Call, name: str, description: Json) -> Json:
-    """Store what is description of a project, and return the project."""
+    """Store the description of a project; return the project, or only what is given to a key that may not read."""
 
     def put(store: Store) -> Json:
         key = dialect.session_id(call.project, clean(name))
@@ -51,7 +51,8 @@ def _put(call: Call, name: str, description: Json) -> Json:
         store.put_document(_KIND, key, document)
         return document
 
-    return _encode(call, call.write(put))
+    stored = call.write(put)
+    return _encode(call, stored if call.principal.may("read") else {**description, "name": clean(name)})
 
 
 def _encode(call: Call, document: Json) -> Json:
@@ -115,7 +116,7 @@ def _create(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    """Change what is description of a project; its name stays, because its runs have it.
+    """Change the description of a project; its name stays, because its runs have it.
 
     Raises:
         Fault: 404, if there is no such project; 422, if it is to be renamed.
@@ -123,7 +124,8 @@ def _update(call: Call) -> Reply:
     given, session = call.object(), _find(call)
     if given.get("name") not in (None, session["name"]):
         raise Fault(422, "name: a project cannot be renamed, because its runs have its name")
-    return Reply(200, _put(call, session["name"], _description(given)))
+    changed = _put(call, session["name"], _description(given))
+    return Reply(200, changed if call.principal.may("read") else {**changed, "name": given.get("name")})
 
 
 def _description(given: Json) -> Json:

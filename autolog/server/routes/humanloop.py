@@ -172,7 +172,8 @@ def update(call: Call) -> Reply:
     if record is None or not _belongs(record, file_id):
         raise missing
     if not call.principal.may("read"):
-        return Reply(200, dialect.encode_created(record))  # the whole log requires the scope `read`
+        named = Record(id=record.id, prompt_id=file_id, extra={"file_type": record.extra.get("file_type", "prompt")})
+        return Reply(200, dialect.encode_created(named))  # what is stored requires the scope `read`
     return Reply(200, Encoder(call).log(record))
 
 
