@@ -268,25 +268,16 @@ class Recorder(Patching):
         `budgets` holds limit, spent and reserved, in dollars, of configured budgets and of the caller's `budget()`
         blocks; `unpriced` counts calls under a budget whose price was unknown.
         `queued` counts records in memory, `journalled` those on disk until the sink accepts them, and `dropped` losses
-        by reason.
+        by reason. Never raises: a figure that cannot be read is empty or 0, and counted in `failures`.
         """
-        from msgspec.structs import asdict
-
-        from autolog._capture.inventory import inventory
-
-        config = self._current_config()
+        config = Config()
+        with _guard.guard("reading the configuration"):
+            config = self._current_config()
         workers, deliveries = self._workers(), self._queue.deliveries if self._queue is not None else []
         dropped: Counter[str] = sum((worker.dropped for worker in workers), Counter())
-        http = self._libraries.seen if self._libraries is not None and self._libraries.active else None
-        unpatched = {name: patch.problem for name, patch in self._patches.items() if patch.problem}
-        calls = {name: patch.recorded for name, patch in self._patches.items() if patch.active}
         return {
             "enabled": config.enabled,
-            "patched": list(calls),
-            "unpatched": unpatched,
-            "sdks": [asdict(sdk) for sdk in inventory(calls, unpatched, http)],
-            "http": http,
-            "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
+            **self._patch_status(),
             "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,
             "dialect": config.dialect if config.endpoint is not None else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -68,6 +69,20 @@ def identity_of(path: Path) -> Identity:
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if found.st_size else None
+
+
+def check_is_file(path: Path, url: str) -> None:
+    """Check that nothing but a file is at `path`: opening a pipe would wait for its reader.
+
+    Raises:
+        StoreError: if there is a folder, pipe, socket or device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # there is nothing yet, or opening it will say why it cannot be reached
+    if not stat.S_ISREG(mode):
+        raise StoreError(url, "this is not a file; choose another path")
 
 
 @contextlib.contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
 import autolog
+from autolog import _guard
+from autolog._capture import inventory
 from autolog.errors import PatchError
 from autolog.stores import open_store
 from autolog.stores.query import Query
@@ -35,6 +38,29 @@ def test_an_sdk_that_is_no_longer_wanted_is_no_problem(monkeypatch: pytest.Monke
         autolog.patch()
     autolog.unpatch()
     assert autolog.status()["unpatched"] == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are of POSIX")
+def test_status_answers_even_if_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    assert autolog.status()["sdks"]
+    inventory.version_of.cache_clear()
+    monkeypatch.setattr(_guard, "strict", False)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        status = autolog.status()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        inventory.version_of.cache_clear()
+        _guard.failures.clear()
+    assert (status["enabled"], status["sdks"], status["failures"]) == (True, [], {"listing SDKs": 1})
+
+
+def test_status_answers_even_if_the_journal_cannot_be_read(tmp_path: Path) -> None:
+    autolog.configure(journal=str(tmp_path))  # a folder
+    assert autolog.status()["journalled"] == 0
 
 
 def ids_in(path: Path) -> list[str]:

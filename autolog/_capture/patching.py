@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autolog._capture import opentelemetry
 from autolog._capture.patch import make_patches
-from autolog._guard import logger
+from autolog._guard import guard, logger
 from autolog.errors import PatchError
 
 if TYPE_CHECKING:
@@ -138,6 +138,21 @@ class Patching:
         """Stop recording calls through the HTTP libraries, and restore their classes."""
         if self._libraries is not None:
             self._libraries.remove()
+
+    def _patch_status(self) -> dict[str, Any]:
+        """Return the part of `status()` about patches."""
+        http = self._libraries.seen if self._libraries is not None and self._libraries.active else None
+        unpatched = {name: patch.problem for name, patch in self._patches.items() if patch.problem}
+        calls = {name: patch.recorded for name, patch in self._patches.items() if patch.active}
+        sdks: list[dict[str, Any]] = []
+        with guard("listing SDKs"):
+            from msgspec.structs import asdict
+
+            from autolog._capture.inventory import inventory
+
+            sdks = [asdict(sdk) for sdk in inventory(calls, unpatched, http)]
+        unrecorded = {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded}
+        return {"patched": list(calls), "unpatched": unpatched, "sdks": sdks, "http": http, "unrecorded": unrecorded}
 
     patch_openai, unpatch_openai = _patching("openai")
     patch_anthropic, unpatch_anthropic = _patching("anthropic")

@@ -126,8 +126,14 @@ class Delivery(Worker):
 
     @property
     def waiting(self) -> int:
-        """The number of journalled records for this sink, from all processes."""
-        return self._journal.waiting().records if self._journal is not None and self._backlog else 0
+        """The number of journalled records for this sink, from all processes; 0 while the journal cannot be read."""
+        if self._journal is None or not self._backlog:
+            return 0
+        try:
+            return self._journal.waiting().records
+        except AutologError as error:
+            self._journal_failed(error)
+            return 0
 
     def resume_backlog(self) -> None:
         """Wake the thread if the journal holds records to resend."""

@@ -13,7 +13,7 @@ from time import time
 
 from autolog._folders import NAME, absolute, fallback_folder, make_folder, make_private
 from autolog._native import RLock
-from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
+from autolog._sqlite import Damaged, Identity, Replaced, check_is_file, identity_of, immediate, translated
 from autolog.errors import StoreError
 
 #: Seconds to wait for another process to finish writing.
@@ -149,6 +149,7 @@ class JournalFile:
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         make_folder(path.parent)
+        check_is_file(path, str(path))
         make_private(path)
         try:
             with translated(str(path)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,8 +97,7 @@ def export(
 
 def _open_private(path: Path, newline: str | None = None) -> IO[str]:
     """Open a file for writing that only this user may read, because it contains prompts."""
-    make_private(path)
-    return path.open("w", encoding="utf-8", newline=newline)
+    return open(path, "w", encoding="utf-8", newline=newline, opener=functools.partial(os.open, mode=0o600))
 
 
 def _by_name(output: Path | None) -> str:

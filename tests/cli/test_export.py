@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,15 @@ def test_json_holds_no_character_that_a_terminal_obeys_and_means_the_same() -> N
 def test_only_the_user_may_read_an_export(ten_records: Store, suffix: str) -> None:
     run("export", "-o", f"out.{suffix}")
     assert Path(f"out.{suffix}").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are of POSIX")
+def test_a_pipe_gets_the_whole_export(ten_records: Store) -> None:
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(Path("pipe").read_text)
+        run("export", "-o", "pipe")
+        assert len(read.result().splitlines()) == 10
 
 
 def test_a_condition_makes_a_test_data_set(store: Store) -> None:

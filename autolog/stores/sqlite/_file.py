@@ -20,7 +20,7 @@ from pathlib import Path
 from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
-from autolog._sqlite import identity_of, translated
+from autolog._sqlite import check_is_file, identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -66,6 +66,7 @@ class SQLiteFile:
             make_folder(self.path.parent)
         except OSError as error:
             raise StoreError(self.url, f"cannot create the folder {self.path.parent}: {error.strerror}") from error
+        check_is_file(self.path, self.url)
         with contextlib.suppress(OSError):  # if that fails, SQLite reports why
             make_private(self.path)
         self._pid, self._depth = os.getpid(), 0

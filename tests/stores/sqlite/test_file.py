@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 
+from autolog._delivery.journal import Journal
 from autolog._record.record import Record
-from autolog.errors import StoreUnavailable
+from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import Query, open_store
 
 
@@ -30,6 +32,24 @@ def test_only_the_user_may_read_a_store_and_its_copies(tmp_path: Path) -> None:
         os.umask(old)
     assert modes(tmp_path / ".autolog") == {"0o600"}  # the log and the shared memory of WAL, too
     assert stat.S_IMODE((tmp_path / ".autolog").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "device"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    if kind == "pipe":
+        os.mkfifo("pipe")
+    elif kind == "folder":
+        Path("folder").mkdir()
+    elif kind == "socket":
+        socket.socket(socket.AF_UNIX).bind("socket")
+    else:
+        Path("device").symlink_to(os.devnull)
+    with pytest.raises(StoreError, match="this is not a file"):
+        open_store(f"sqlite:///{kind}")
+    with pytest.raises(StoreError, match="this is not a file"):
+        Journal(Path(kind), "target", 1_000_000, 60).add([Record(id="one")])
 
 
 def test_after_the_file_was_deleted_a_new_one_takes_what_comes(tmp_path: Path) -> None:
