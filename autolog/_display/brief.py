@@ -114,8 +114,8 @@ def span_line(node: Node) -> str:
     """Return a span of a trace as one line, indented by its depth."""
     record = node.record
     error = f" | {begin(record.error_message or '', 120)}" if record.status == "error" else ""
-    says = f" → {begin(record.output_preview, 60)}" if record.output_preview else ""
-    return "  " * min(node.depth, 20) + heading(record) + says + error
+    output = f" → {begin(record.output_preview, 60)}" if record.output_preview else ""
+    return "  " * min(node.depth, 20) + heading(record) + output + error
 
 
 def difference(left: Record, right: Record) -> str:

@@ -52,21 +52,21 @@ def seconds(value: float | None) -> str:
         return f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
     if value < 99.5:
         return f"{value:.2f} s"
-    size, unit = next(((size, unit) for size, unit in _LONG if value < 100 * size), _LONG[-1])
-    return f"{value / size:,.1f} {unit}"
+    length, unit = next(((length, unit) for length, unit in _LONG if value < 100 * length), _LONG[-1])
+    return f"{value / length:,.1f} {unit}"
 
 
 def dollars(value: float | None) -> str:
     """Format US dollars, with two decimals from a dollar on and three significant digits below; – if unknown."""
     if value is None or not math.isfinite(value):
         return "–"
-    size, sign = abs(value), "-" if value < 0 else ""
-    if size == 0 or size >= 1:
-        return f"{sign}${size:,.2f}"
-    if size < 1e-9:
+    amount, sign = abs(value), "-" if value < 0 else ""
+    if amount == 0 or amount >= 1:
+        return f"{sign}${amount:,.2f}"
+    if amount < 1e-9:
         return f"<{sign}$0.000000001"
-    digits = max(2, 2 - math.floor(math.log10(size)))
-    exact = Decimal(f"{size:.12g}")  # makes sums of the same costs look the same in any order
+    digits = max(2, 2 - math.floor(math.log10(amount)))
+    exact = Decimal(f"{amount:.12g}")  # makes sums of the same costs look the same in any order
     whole, _, part = f"{exact:.{digits}f}".partition(".")
     return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"
 
@@ -74,6 +74,13 @@ def dollars(value: float | None) -> str:
 def number(value: float | None) -> str:
     """Format a whole number with thousands separators; – if unknown."""
     return "–" if value is None else f"{value:,.0f}"
+
+
+def size(count: float) -> str:
+    """Format a number of bytes in a suitable unit."""
+    power = min(4, int(math.log(count, 1024))) if count >= 1 else 0
+    amount, unit = count / 1024**power, ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
+    return f"{amount:.0f} {unit}" if amount >= 100 or not power else f"{amount:.1f} {unit}"
 
 
 def tokens(record: Record) -> str:

@@ -56,17 +56,23 @@ def _body_text(body: bytes) -> str:
     return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
 
 
-def write_lines(records: Iterable[Record], file: IO[str]) -> None:
-    """Write one JSON object per line, each with all of a record."""
+def write_lines(records: Iterable[Record], file: IO[str]) -> int:
+    """Write one JSON object per line, each with all of a record; return their number."""
+    count = 0
     for record in records:
+        count += 1
         file.write(safe_json(json.dumps(as_line(record))) + "\n")
+    return count
 
 
-def write_dataset(records: Iterable[Record], file: IO[str]) -> None:
-    """Write one JSON object per call, with its input, output, tool calls and scores."""
+def write_dataset(records: Iterable[Record], file: IO[str]) -> int:
+    """Write one JSON object per call, with its input, output, tool calls and scores; return the number of calls."""
+    count = 0
     for record in records:
         if record.kind == "llm":
+            count += 1
             file.write(safe_json(json.dumps(_example(record), ensure_ascii=False, default=str)) + "\n")
+    return count
 
 
 def _example(record: Record) -> dict[str, Any]:
@@ -82,13 +88,16 @@ def _example(record: Record) -> dict[str, Any]:
     }
 
 
-def write_csv(records: Iterable[Record], file: IO[str]) -> None:
-    """Write one row per record, with cells that are safe in spreadsheets and terminals."""
+def write_csv(records: Iterable[Record], file: IO[str]) -> int:
+    """Write one row per record, with cells safe in spreadsheets and terminals; return the number of records."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
+    count = 0
     for record in records:
+        count += 1
         data = to_dict(record)
         writer.writerow([safe_cell(data[name]) for name in CSV_FIELDS])
+    return count
 
 
 #: Text that a spreadsheet takes for a formula, including full-width forms; a leading quote prevents that.
@@ -105,8 +114,10 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def write_parquet(records: Iterable[Record], path: Path) -> None:
-    """Write one row per record: numbers, times and booleans as such, structures as JSON, everything else as text.
+def write_parquet(records: Iterable[Record], path: Path) -> int:
+    """Write one row per record, and return their number.
+
+    Numbers, times and booleans are written as such, structures as JSON, everything else as text.
 
     Raises:
         ImportError: if pyarrow is not installed.
@@ -117,13 +128,16 @@ def write_parquet(records: Iterable[Record], path: Path) -> None:
     schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in FIELDS])
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         rows: list[dict[str, Any]] = []
+        count = 0
         for record in records:
+            count += 1
             rows.append(_arrow_row(record))
             if len(rows) == ROWS:
                 writer.write_table(pyarrow.Table.from_pylist(rows, schema))
                 rows = []
         if rows:
             writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+    return count
 
 
 def _arrow_type(pyarrow: Any, name: str) -> Any:

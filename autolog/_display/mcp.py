@@ -78,7 +78,7 @@ def _initialize(params: dict[str, Any], _: Logs, version: str) -> dict[str, Any]
 def _list(_: dict[str, Any], logs: Logs, __: str) -> dict[str, Any]:
     return {
         "tools": [
-            {"name": name, "description": tool.says, "inputSchema": tool.schema(),
+            {"name": name, "description": tool.description, "inputSchema": tool.schema(),
              "annotations": {"readOnlyHint": not tool.changes}}
             for name, tool in tools.available(logs).items()
         ]

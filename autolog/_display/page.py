@@ -96,11 +96,12 @@ def record_page(record: Record, cache: str = "") -> Group:
     parts: list[RenderableType] = [_heading(record)]
     request, response = bodies(record)
     if record.kind == "llm":
-        messages = [*request_messages(request), *response_messages(response)]
-        parts += [_message(message) for message in messages] or [
-            _value("request", request),
-            _value("response", response),
-        ]
+        parts += [_message(message) for message in request_messages(request)] or [_value("request", request)]
+        answer = response_messages(response)
+        if all(part.kind == "json" for message in answer for part in message.parts):  # an error, or in no known format
+            parts.append(_value("response", response))
+        else:
+            parts += [_message(message) for message in answer]
     else:
         parts += [_value("input", request), _value("output", response)]
     if record.status == "error":
@@ -199,7 +200,7 @@ def _figure_rows(record: Record, cache: str) -> list[tuple[str, object]]:
         ("finish", ", ".join(record.response_finish_reasons or [])),
         (
             "started",
-            "" if record.start_time is None else record.start_time.astimezone().isoformat(timespec="milliseconds"),
+            "" if record.start_time is None else record.start_time.astimezone().isoformat(" ", timespec="milliseconds"),
         ),
         ("prompt", " ".join(filter(None, (record.prompt_name, record.prompt_version, record.prompt_id)))),
         ("scores", ", ".join(_score_words(record))),

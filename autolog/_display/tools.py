@@ -99,7 +99,7 @@ class Logs:
 class Tool:
     """One tool: its description, its arguments as JSON Schema, and the function that answers."""
 
-    says: str
+    description: str
     arguments: dict[str, dict[str, Any]]
     answer: Callable[[Logs, dict[str, Any]], str]
     required: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ def _cache(logs: Logs, given: dict[str, Any]) -> str:
     for cause in judged.causes()[:limit]:
         example = cause.example
         words = f"{cause.cause} {cause.where}: {number(cause.misses)} misses, {number(cause.tokens)} tokens"
-        lines.append(f"{words}, {dollars(cause.dollars)}; e.g. {example.id}: {begin(example.says)}")
+        lines.append(f"{words}, {dollars(cause.dollars)}; e.g. {example.id}: {begin(example.explanation)}")
         lines += [f"- {example.before}", f"+ {example.after}"] if example.before or example.after else []
     if len(found) == _JUDGED:
         lines.append(f"… only the newest {_JUDGED:,} calls; narrow the filters")

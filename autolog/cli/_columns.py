@@ -19,7 +19,7 @@ from autolog.stores._texts import as_text
 _Cell = Callable[[Record], Text]
 
 
-def _says(record: Record) -> Text:
+def _preview(record: Record) -> Text:
     """Return the error message, the output or the input of a record, on one line."""
     words = record.error_message or record.output_preview or record.input_preview or ""
     return text(" ".join(words.split()), "dim")
@@ -70,9 +70,9 @@ COLUMNS: dict[str, tuple[Column, _Cell]] = {
         lambda record: text(" ".join(filter(None, (record.prompt_name, record.prompt_version)))),
     ),
     "trace": (Column("trace", leave=5), _plain("trace_id")),
-    "says": (Column("says", least=16, leave=4), _says),
+    "preview": (Column("preview", least=16, leave=4), _preview),
 }  # fmt: skip
-DEFAULT = ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says")
+DEFAULT = ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "preview")
 
 
 class ColumnNames(click.ParamType[tuple[str, ...]]):

@@ -118,8 +118,8 @@ def reading_options(command: F) -> F:
 
 def project_option(command: F) -> F:
     """Add the parameter `project`, for `require_one`, to a command."""
-    says = "Look only in this project. On a server, a key for all projects looks in `default` otherwise."
-    return click.option("--project", help=says)(command)
+    text = "Look only in this project. On a server, a key for all projects looks in `default` otherwise."
+    return click.option("--project", help=text)(command)
 
 
 def administration_options(command: F) -> F:

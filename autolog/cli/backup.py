@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from autolog._display.figures import size
 from autolog.cli._options import open_local, store_option
 from autolog.errors import AutologError
 
@@ -35,4 +36,4 @@ def backup(target: Path, force: bool, store: str | None) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)
+    click.echo(f"{target}: {size(target.stat().st_size)}", err=True)

@@ -108,7 +108,9 @@ def _row(cause: Cause) -> list[Text]:
 
 
 def _drawn(miss: Miss) -> list[Text]:
-    head = f"{miss.id}  {number(miss.tokens)} tokens  {dollars(miss.dollars)}  {miss.says}  (after {miss.against})"
+    head = (
+        f"{miss.id}  {number(miss.tokens)} tokens  {dollars(miss.dollars)}  {miss.explanation}  (after {miss.against})"
+    )
     lines = [text(head, "bold" if miss.avoidable else "dim")]
     lines += [] if miss.before is None else [Text("  - " + safe(miss.before), style="red")]
     return lines if miss.after is None else [*lines, Text("  + " + safe(miss.after), style="green")]

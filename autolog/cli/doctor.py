@@ -16,7 +16,7 @@ from rich.text import Text
 from autolog._config import Config, config_from
 from autolog._delivery import journal_file
 from autolog._delivery.journal import journal_for
-from autolog._display.figures import safe
+from autolog._display.figures import safe, size
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._version import __version__
@@ -43,7 +43,7 @@ def doctor(as_json: bool) -> None:
     screen = console()
     rows: list[dict[str, Any]] = []
     for name, ok, words in _checks():
-        rows.append({"check": name, "ok": ok, "says": words})
+        rows.append({"check": name, "ok": ok, "message": words})
         if not as_json:  # print immediately, because importing an SDK may take seconds
             mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")
             print_prose(screen, mark + Text(f"{name}: ", "bold") + Text(safe(words)))
@@ -80,7 +80,7 @@ def _store(url: str) -> Check:
         when = "" if at is None else f", the newest {at:%Y-%m-%d %H:%M} UTC"
         with store.transaction():  # check that the store can be written
             pass
-        contents = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
+        contents = f"{store.count(Query()):,} records in {size(store.size())}{when}"
         return "store", True, f"{shown(url)}: {contents}; schema version {store.schema}"
     except AutologError as error:
         return "store", False, str(error)
@@ -98,7 +98,7 @@ def _journal(config: Config) -> Iterator[Check]:
         yield "journal", False, str(error)
         return
     contents = [
-        f"{item.records:,} records ({item.bytes:,} bytes) wait for {item.target}"
+        f"{item.records:,} records ({size(item.bytes)}) wait for {item.target}"
         + (f" since {item.oldest:%Y-%m-%d %H:%M} UTC" if item.oldest else "")
         for item in waiting
     ]

@@ -24,6 +24,7 @@ from autolog.cli._options import (
     require_one,
 )
 from autolog.cli._progress import counted
+from autolog.cli._render import counted as number_of
 from autolog.cli.sql import run_select
 from autolog.errors import AutologError
 from autolog.stores.query import Query
@@ -81,7 +82,7 @@ def export(
             raise click.UsageError("a Parquet file needs a name: --output FILE")
         require_pyarrow()
         make_private(output)
-        files.write_parquet(counted(records, total, "exporting"), output)
+        _report(files.write_parquet(counted(records, total, "exporting"), output), form, output)
         return
     file = sys.stdout if output is None else _open_private(output, newline="" if form == "csv" else None)
     write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": cassettes.write_cassette,
@@ -91,8 +92,13 @@ def export(
     finally:
         if output is not None:
             file.close()
-    if form == "vcr":
-        click.echo(f"{written} calls", err=True)
+    if output is not None or form == "vcr":
+        _report(written, form, output)
+
+
+def _report(written: int, form: str, output: Path | None) -> None:
+    noun = "call" if form in {"vcr", "dataset"} else "record"
+    click.echo(f"{number_of(written, noun)}{f' written to {output}' if output else ''}", err=True)
 
 
 def _open_private(path: Path, newline: str | None = None) -> IO[str]:

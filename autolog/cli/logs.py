@@ -34,7 +34,7 @@ def logs(
     autolog logs --errors --since yesterday
     autolog logs --model gpt-4o --user user:42 --json | jq .cost
     autolog logs --session s-1 --roots --sort oldest
-    autolog logs --columns time,id,model,score,says --sort cost
+    autolog logs --columns time,id,model,score,preview --sort cost
     """
     if store is None and server is None:
         mention_journal()

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from autolog._display.figures import size
 from autolog.cli._options import Size, Time, filter_options, open_local, query_from, store_option
 from autolog.cli._render import echo_json
 from autolog.stores.retention import prune_store
@@ -57,4 +58,4 @@ def prune(
         echo_json(result)
     else:
         word = "would delete" if dry_run else "deleted"
-        click.echo(f"{word} {result['deleted']:,} records; the store has {result['size']:,} bytes")
+        click.echo(f"{word} {result['deleted']:,} records; the store has {size(result['size'])}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from autolog.cli import COMMANDS
-from autolog.stores.sql import SAYS, VIEWS
+from autolog.stores.sql import DESCRIPTIONS, VIEWS
 
 _DESCRIPTION = (
     "Read the logs of LLM calls that a Python program made with autolog - find failed runs, what was said, what it "
@@ -80,8 +80,10 @@ def skill(llms_txt: bool) -> None:
     autolog skill > .claude/skills/autolog/SKILL.md
     autolog skill --llms-txt > llms.txt
     """
-    views = "\n".join(f"- `{view}`: {SAYS[view]} Columns: {', '.join(columns)}." for view, columns in VIEWS.items())
-    commands = "\n".join(f"- `autolog {name}`: {says}" for name, (_, says) in sorted(COMMANDS.items()))
+    views = "\n".join(
+        f"- `{view}`: {DESCRIPTIONS[view]} Columns: {', '.join(columns)}." for view, columns in VIEWS.items()
+    )
+    commands = "\n".join(f"- `autolog {name}`: {description}" for name, (_, description) in sorted(COMMANDS.items()))
     click.echo(
         (_LLMS if llms_txt else _SKILL).format(description=_DESCRIPTION, views=views, commands=commands), nl=False
     )

@@ -7,6 +7,7 @@ import csv
 import shutil
 import sys
 import textwrap
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from autolog.cli._remote import RemoteStore
 from autolog.cli._render import complain, console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw, fits
 from autolog.stores.query import Query
-from autolog.stores.sql import ROWS, SAYS, SECONDS, VIEWS, Answer, SQLError, select
+from autolog.stores.sql import DESCRIPTIONS, ROWS, SECONDS, VIEWS, Answer, SQLError, select
 
 _PROMPT, _MORE = "sql> ", "...> "
 
@@ -122,10 +123,10 @@ def _converse(answer: Any) -> None:
 def _list_views(form: str | None) -> None:
     for view, columns in VIEWS.items():
         if form == "json":
-            echo_json({"view": view, "says": SAYS[view], "columns": list(columns)})
+            echo_json({"view": view, "description": DESCRIPTIONS[view], "columns": list(columns)})
         else:
             width = shutil.get_terminal_size().columns
-            for line, indent in ((f"{view}: {SAYS[view]}", ""), (", ".join(columns), "    ")):
+            for line, indent in ((f"{view}: {DESCRIPTIONS[view]}", ""), (", ".join(columns), "    ")):
                 click.echo("\n".join(textwrap.wrap(line, width, initial_indent=indent, subsequent_indent="    ")))
 
 
@@ -168,5 +169,6 @@ def _column(name: str, values: list[Any]) -> Column:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.12g}"  # hides the rounding errors of float sums
+        digits = f"{value:.12g}"  # hides the rounding errors of float sums
+        return f"{Decimal(digits):f}" if 1e-12 < abs(value) < 1e18 else digits
     return "" if value is None else " ".join(str(value).split())

@@ -127,11 +127,13 @@ def _show_scores(sums: Sequence[ScoreSum], by: str, wide: bool, as_json: bool) -
         for score in sums:
             echo_json(asdict(score))
     elif sums:
-        columns = [Column(by, least=16, most=40), Column("score", least=12, most=30),
-                   *(Column(heading, right=True) for heading in ("scores", "mean", "least", "greatest"))]  # fmt: skip
+        columns = [
+            Column(by, least=16, most=40), Column("score", least=12, most=30), Column("scores", right=True),
+            *(Column(heading, point=True) for heading in ("mean", "min", "max")),
+        ]  # fmt: skip
         cells = [
             [text("–" if score.group is None else score.group), text(score.name), Text(number(score.count)),
-             *(Text(f"{value:.4g}") for value in (score.mean, score.least, score.most))]
+             *(Text(f"{value:.4g}") for value in (score.mean, score.min, score.max))]
             for score in sums
         ]  # fmt: skip
         screen = console()

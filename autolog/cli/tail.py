@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -44,6 +45,8 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
     seq, shown, screen = 0 if query.since is not None else opened.last(), 0, console()
     width = table_width(screen)
     waiting = Waiting()
+    if sys.stderr.isatty():
+        click.echo("Waiting for records; Ctrl-C ends it.", err=True)
     while True:
         found = opened.tail(query, seq)
         seq = found[-1].seq or seq if found else seq

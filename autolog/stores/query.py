@@ -84,14 +84,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSum:
-    """Statistics of the scores of one name, over all records or a group: count, mean, least and greatest value."""
+    """Statistics of the scores of one name, over all records or a group: count, mean, minimum and maximum."""
 
     name: str
     group: str | None
     count: int
     mean: float
-    least: float
-    most: float
+    min: float
+    max: float
 
 
 @dataclass(frozen=True, slots=True)

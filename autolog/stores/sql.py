@@ -63,12 +63,12 @@ VIEWS = {
         "avoidable",
         "tokens",
         "dollars",
-        "says",
+        "explanation",
         "before",
         "after",
     ),
 }
-SAYS = {
+DESCRIPTIONS = {
     "calls": "The calls to providers.",
     "spans": "All records: calls, functions, tools, agents.",
     "messages": "What was said in the calls: side is request or response; kind text, tool_call, tool_result, image ...",
@@ -219,7 +219,7 @@ def _rows(views: Sequence[str], records: Iterable[Record]) -> Iterator[tuple[str
 def _miss_row(call: CachedCall, miss: Miss) -> Sequence[Any]:
     return [
         miss.id, _time_text(call.start), miss.against, call.model, call.function, call.session, miss.cause, miss.where,
-        int(miss.avoidable), miss.tokens, miss.dollars, miss.says, miss.before, miss.after,
+        int(miss.avoidable), miss.tokens, miss.dollars, miss.explanation, miss.before, miss.after,
     ]  # fmt: skip
 
 

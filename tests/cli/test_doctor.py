@@ -20,12 +20,12 @@ from autolog.stores._contract import Store
 def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy = json.loads(run("doctor", "--json").output)
     assert healthy["ok"]
-    says = {check["check"]: check["says"] for check in healthy["checks"]}
-    assert "10 records" in says["store"]
-    assert "can be patched" in says["openai"]
+    messages = {check["check"]: check["message"] for check in healthy["checks"]}
+    assert "10 records" in messages["store"]
+    assert "can be patched" in messages["openai"]
     assert not autolog.status()["patched"]
-    assert (says["journal"], says["losses"][:10]) == ("nothing waiting; schema version 1", "none repor")
-    assert f"schema version {ten_records.schema}" in says["store"]
+    assert (messages["journal"], messages["losses"][:10]) == ("nothing waiting; schema version 1", "none repor")
+    assert f"schema version {ten_records.schema}" in messages["store"]
     journal = journal_for(config_from({}), {"endpoint": "http://logs.example"})
     journal.note_losses({"queue full": 7})
     journal.add([Record(id="a"), Record(id="b")])
@@ -48,7 +48,7 @@ def test_an_sdk_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delitem(sys.modules, "together", raising=False)
     checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
     assert checks["together"]["ok"] is False
-    assert checks["together"]["says"] == "importing it raises RuntimeError: half installed"
+    assert checks["together"]["message"] == "importing it raises RuntimeError: half installed"
 
 
 def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.Monkey
         with otlp_backend(*takes) as backend:
             monkeypatch.setenv("AUTOLOG_ENDPOINT", backend.url)
             checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
-            assert says in checks["server"]["says"]
+            assert says in checks["server"]["message"]
             assert checks["server"]["ok"] is bool(takes)
             assert [span["name"] for span in backend.spans] == ["autolog doctor"] * len(takes)
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")

@@ -41,6 +41,14 @@ def test_filters_ids_and_csv(ten_records: Store) -> None:
     assert sum(float(row["cost"] or 0) for row in rows) == pytest.approx(4.5)
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "dataset"])
+def test_the_number_of_records_written_is_reported(ten_records: Store, form: str) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    noun = "calls" if form == "dataset" else "records"
+    assert run("export", "-f", form, "-o", "all.file").stderr == f"10 {noun} written to all.file\n"
+
+
 def test_a_parquet_file_agrees_with_stats(ten_records: Store) -> None:
     duckdb = pytest.importorskip("duckdb")
     run("export", "-o", "all.parquet")

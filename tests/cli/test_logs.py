@@ -95,7 +95,7 @@ def test_at_any_width_figures_are_whole_and_no_line_is_too_long(long_records: St
         assert all(word in line for word in WORDS[2:])
         assert "beb6000" in line
     assert "name" in lines[0]
-    assert ("says" in lines[0]) == (width >= 100)
+    assert ("preview" in lines[0]) == (width >= 100)
     assert lines[-1] == "3 records · 3 calls · 3,970,737 tokens · $0.000369 · 2 errors"
 
 

@@ -21,6 +21,22 @@ def test_show(store: Store) -> None:
     assert json.loads(output("show", "0001", "--raw").splitlines()[0])["model"] == "gpt-4o"
 
 
+def test_the_body_of_a_failed_call_is_no_message_of_the_assistant() -> None:
+    open_store("sqlite:///.autolog/logs.db").write(
+        [
+            Record(
+                id="failed",
+                status="error",
+                error_message="slow down",
+                created_at=NOON,
+                response_body=b'{"error": {"code": 429}}',
+            )
+        ]
+    )
+    page = output("show", "failed")
+    assert ("assistant" in page, "response" in page, '"code": 429' in page) == (False, True, True)
+
+
 def test_control_characters_in_ids_are_only_shown() -> None:
     open_store("sqlite:///.autolog/logs.db").write(
         [Record(id="\x1b[31mEVIL\x07", trace_id="t\x1b[2J", created_at=NOON)]

@@ -31,6 +31,11 @@ def test_a_table_json_and_csv(store: Store) -> None:
     assert "\x1b" not in output("sql", "select text from messages")
 
 
+def test_small_costs_are_shown_without_an_exponent(store: Store) -> None:
+    lines = output("sql", "select 0.00003155 as cost union all select 12.5 union all select 1e-30").splitlines()
+    assert {line.strip() for line in lines[2:]} == {"0.00003155", "12.5", "1e-30"}
+
+
 def test_a_row_too_wide_for_a_table_is_a_line_for_each_value(store: Store) -> None:
     shown = run("sql", "select * from calls limit 2", env={"COLUMNS": "80"}).output
     assert max(map(len, shown.splitlines())) <= 80

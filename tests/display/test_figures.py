@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._display.figures import dollars, number, safe, seconds, short_id, size, tokens
 from autolog._record.record import Record
 
 
@@ -27,6 +27,13 @@ from autolog._record.record import Record
 )
 def test_durations_have_a_fitting_unit(value: float | None, shown: str) -> None:
     assert seconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 bytes"), (1023, "1023 bytes"), (151_552, "148 KiB"), (6_029_312, "5.8 MiB")]
+)
+def test_sizes_have_a_fitting_unit(count: int, shown: str) -> None:
+    assert size(count) == shown
 
 
 @pytest.mark.parametrize(

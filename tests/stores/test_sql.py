@@ -74,7 +74,7 @@ def test_it_answers_the_same_on_every_store(store: Store) -> None:
 
 
 def test_every_view_has_the_columns_that_are_documented(store: Store) -> None:
-    assert sql.SAYS.keys() == sql.VIEWS.keys()
+    assert sql.DESCRIPTIONS.keys() == sql.VIEWS.keys()
     for view, columns in sql.VIEWS.items():
         assert select(store, f"select * from {view} limit 0").columns == columns
 

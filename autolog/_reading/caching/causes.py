@@ -38,7 +38,7 @@ class Miss:
         where: the place in the request, such as `tools[3].description`.
         tokens: an estimate of the tokens missed.
         dollars: how much more they cost than from the cache; None if unknown.
-        says: an explanation for the user.
+        explanation: why the cache was missed, as a sentence for the user.
         before: the earlier call's text around the first difference.
         after: this call's text around the first difference.
     """
@@ -49,7 +49,7 @@ class Miss:
     where: str
     tokens: int
     dollars: float | None
-    says: str
+    explanation: str
     before: str | None = None
     after: str | None = None
 
@@ -68,11 +68,17 @@ class _Pair:
     same: Common
 
     def miss(
-        self, cause: str, tokens: int, says: str, where: str = "", before: str | None = None, after: str | None = None
+        self,
+        cause: str,
+        tokens: int,
+        explanation: str,
+        where: str = "",
+        before: str | None = None,
+        after: str | None = None,
     ) -> Miss:
         """Return a miss of this many tokens; the other arguments are fields of `Miss`."""
         dollars = _dollars(self.call, tokens)
-        return Miss(self.call.id, self.earlier.id, cause, where, tokens, dollars, says, before, after)
+        return Miss(self.call.id, self.earlier.id, cause, where, tokens, dollars, explanation, before, after)
 
     def changed_value(self, cause: str, where: str, tokens: int, before: Any, after: Any) -> Miss:
         """Return the miss caused by a value other than the earlier call's."""
@@ -105,8 +111,8 @@ def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
             return pair.miss("below_minimum", 0, f"{call.tokens:,} tokens are too few to be cached")
         return None
     if _is_less(call.read, could) and earlier.model != call.model:
-        says = f"the model is {call.model}; it was {earlier.model}"
-        return pair.miss("model_changed", could - call.read, says, "model")
+        explanation = f"the model is {call.model}; it was {earlier.model}"
+        return pair.miss("model_changed", could - call.read, explanation, "model")
     if call.rules.marked and (found := _unmarked(pair)):
         return found
     broke = 0 if _begins_anew(pair) else could - max(call.read, should)
@@ -165,15 +171,15 @@ def _unmarked(pair: _Pair) -> Miss | None:
     following = [mark for mark in marks if mark.leaves >= last.leaves]
     where = _place(earlier, last)
     if not following:
-        says = f"cache_control moved from {where} to {_place(call, max(marks, key=lambda mark: mark.leaves))}"
-        return pair.miss("mark_moved", tokens - call.read, says, where)
+        explanation = f"cache_control moved from {where} to {_place(call, max(marks, key=lambda mark: mark.leaves))}"
+        return pair.miss("mark_moved", tokens - call.read, explanation, where)
     distance = min(mark.blocks for mark in following) - last.blocks
     if call.rules.lookback is not None and distance > call.rules.lookback:
-        says = (
+        explanation = (
             f"the next cache_control is {distance} blocks after {where}; the provider looks back only "
             f"{call.rules.lookback} blocks"
         )
-        return pair.miss("mark_too_far", tokens - call.read, says, where)
+        return pair.miss("mark_too_far", tokens - call.read, explanation, where)
     return None
 
 
@@ -181,13 +187,13 @@ def _without_marks(pair: _Pair) -> Miss | None:
     """Return the miss of a call that marks nothing with `cache_control`; None if nothing could have been cached."""
     earlier = pair.earlier
     if earlier.prefix.marks:
-        cause, says = "mark_missing", "cache_control is missing; the earlier call had it"
+        cause, explanation = "mark_missing", "cache_control is missing; the earlier call had it"
         size = _cached_length(earlier, pair.same)
     else:
-        cause, says = "not_marked", "nothing is marked with cache_control"
+        cause, explanation = "not_marked", "nothing is marked with cache_control"
         size = pair.same.size
     tokens = _tokens(pair.call, earlier, size)
-    return pair.miss(cause, tokens, says, "cache_control") if tokens else None
+    return pair.miss(cause, tokens, explanation, "cache_control") if tokens else None
 
 
 def _place(call: CachedCall, mark: Mark) -> str:
@@ -204,8 +210,8 @@ def _not_read(pair: _Pair, tokens: int) -> Miss:
     if call.tier != earlier.tier:
         return pair.changed_value("tier_changed", "service_tier", tokens, earlier.tier, call.tier)
     if call.start < earlier.end:
-        says = "the earlier call had not ended, so its prompt was not cached yet"
-        return pair.miss("concurrent", tokens, says)
+        explanation = "the earlier call had not ended, so its prompt was not cached yet"
+        return pair.miss("concurrent", tokens, explanation)
     age = (call.start - earlier.end).total_seconds()
     if earlier.lives is not None and age > earlier.lives[0]:
         sure = "had" if age > earlier.lives[1] else "may have"
@@ -219,8 +225,10 @@ def _not_read(pair: _Pair, tokens: int) -> Miss:
         before, after = earlier.headers.get(name), call.headers.get(name)
         if before != after:
             return pair.changed_value("header_changed", name, tokens, before, after)
-    says = "the prompt is the same, and its time to live had not passed: the provider routed it elsewhere or evicted it"
-    return pair.miss("unknown", tokens, says)
+    explanation = (
+        "the prompt is the same, and its time to live had not passed: the provider routed it elsewhere or evicted it"
+    )
+    return pair.miss("unknown", tokens, explanation)
 
 
 # Misses after the common prefix

@@ -165,7 +165,7 @@ def line(record: Record, earlier: Sequence[Record]) -> str | None:
     parts = [f"{call.read:,} of {call.tokens:,} tokens from the cache"]
     if miss is not None:
         missed = f" ({miss.tokens:,} tokens missed)" if miss.tokens else ""
-        parts.append(miss.says + missed)
+        parts.append(miss.explanation + missed)
     elif call.written:
         parts.append(f"{call.written:,} written")
     return "; ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -223,7 +222,7 @@ def templates() -> jinja2.Environment:
         "safe_text": markup.text, "plain_text": figures.safe,
         "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
-        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score,
+        "moment": _moment, "brief": _brief, "when": _when, "bytes": figures.size, "score": _score,
         "asked": _request_text, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
     environment.globals |= {"span_kinds": KINDS, "version": __version__, "tokens": figures.tokens, "presets": PRESETS}
@@ -269,13 +268,6 @@ def _brief(context: jinja2.runtime.Context, at: datetime | None) -> str:
 def _when(context: jinja2.runtime.Context, text: str | None) -> str:
     """Format a time given in ISO 8601 as `brief` does."""
     return _brief(context, datetime.fromisoformat(text) if text else None)
-
-
-def _bytes(size: float) -> str:
-    """Format a number of bytes in a suitable unit."""
-    power = min(4, int(math.log(size, 1024))) if size >= 1 else 0
-    amount, unit = size / 1024**power, ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
-    return f"{amount:.0f} {unit}" if amount >= 100 or not power else f"{amount:.1f} {unit}"
 
 
 def _score(value: object) -> str:

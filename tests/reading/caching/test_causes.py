@@ -210,7 +210,7 @@ def test_a_change_is_shown_with_what_stands_around_it() -> None:
     assert miss.after is not None
     assert (miss.before[-5:], miss.after[-5:]) == ("12:00", "12:01")
     assert len(miss.before) < 60
-    assert miss.says == "the prefix broke at system[0].text"
+    assert miss.explanation == "the prefix broke at system[0].text"
     assert miss.avoidable
 
 
