@@ -4,13 +4,15 @@ A batch is `{"data": [...]}`. A trace is sent when it begins, with only its name
 when it has ended. A trace's record gets its times from its outermost spans.
 
 The format cannot express the model, messages and tier of a `response` span: `ResponseSpanData.export` contains only the
-response's id and tokens. Such a span has no price by itself. If the call was also recorded (by `autolog.patch()` in the
+response's id and, from Python, tokens; from JavaScript those of its turn are taken if both are in one batch. Such a
+span has no price by itself. If the call was also recorded (by `autolog.patch()` in the
 program), the two are matched by that id, are billed once, and the span gets the models. Nor can the format express the
 service tier of other calls, raw bodies, HTTP status and headers, and retries.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +72,22 @@ def decode_items(body: Json, most: int = NO_LIMIT) -> Upload:
             upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
     if upload.rejected and upload.rejected == len(items):
         raise Fault(400, upload.problem)
+    _add_usage_of_turns(upload.spans)
     return upload
+
+
+def _add_usage_of_turns(spans: list[Record]) -> None:
+    """Set the tokens of responses from their turn's, if it has only one: the JavaScript SDK has them nowhere else."""
+    calls = defaultdict[str | None, list[Record]](list)
+    for span in spans:
+        if span.kind == "llm":
+            calls[span.parent_span_id].append(span)
+    for span in spans:
+        usage, inner = mapping(span.metadata.get("usage")), calls.get(span.id, [])
+        if usage and len(inner) == 1 and inner[0].usage_input_tokens is None:
+            details = {"cached_tokens": usage.get("cached_input_tokens"),
+                       "cache_write_tokens": usage.get("cache_write_input_tokens")}  # fmt: skip
+            _read_usage(inner[0], {**usage, "input_tokens_details": details})
 
 
 def _add(item: Json, upload: Upload) -> None:

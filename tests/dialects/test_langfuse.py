@@ -529,6 +529,17 @@ def test_a_score_is_removed_by_the_id_with_which_it_is_listed(server: Server) ->
     for name in ("tone", "is/it"):
         server.call("POST", "/api/public/scores", {"traceId": "t", "name": name, "value": 1})
     listed = {item["name"]: item["id"] for item in server.call("GET", "/api/public/v2/scores").json()["data"]}
+    assert server.call("GET", f"/api/public/v2/scores/{listed['is/it']}").json()["value"] == 1
     assert server.call("DELETE", f"/api/public/scores/{listed['is/it']}").status_code == 200
+    assert server.call("GET", f"/api/public/scores/{listed['is/it']}").status_code == 404
     assert server.call("DELETE", f"/api/public/scores/{listed['is/it']}").status_code == 404
     assert list(server.only().scores) == ["tone"]
+
+
+@pytest.mark.parametrize(
+    "path", ["v2/evaluators/x", "v2/evaluation-rules", "projects/p/memberships", "projects/p/apiKeys"]
+)
+def test_what_is_absent_is_named_with_the_code_that_the_sdks_require(server: Server, path: str) -> None:
+    answer = server.call("GET", f"/api/public/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "resource_not_found")
+    assert answer.json()["message"].startswith("there are no ")

@@ -313,6 +313,8 @@ def test_runs_and_traces_are_found_by_the_newer_api(server: Server) -> None:
     assert {item["status"] for item in items} == {"PENDING", "SUCCESS", "ERROR"}
     found = server.call("POST", "/api/v2/runs/query", {"run_type": "LLM"}).json()["items"]
     assert found == [{"id": CALL}]
+    threads = {item["id"]: item["thread_id"] for item in server.call("POST", "/runs/query", {}).json()["runs"]}
+    assert threads == {ROOT: None, CALL: "s-1", TOOL: None}
     whole = server.call(
         "GET", f"/api/v2/runs/{CALL}", params={"selects": ["THREAD_ID", "LATENCY_SECONDS", "TOTAL_TOKENS"]}
     )

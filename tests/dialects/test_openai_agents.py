@@ -160,6 +160,23 @@ def test_a_response_tells_its_id_and_tokens_and_no_price_is_made_up(server: Serv
     assert "does not report the model" in (record.cost_details or {})["unknown"]
 
 
+@pytest.mark.parametrize("responses", [1, 2])
+def test_a_response_without_tokens_takes_those_of_its_turn_if_it_is_the_only_one(
+    server: Server, responses: int
+) -> None:
+    """Send what @openai/agents 0.20 for JavaScript sends for calls to the Responses API."""
+    usage = {"input_tokens": 100, "output_tokens": 10, "cached_input_tokens": 40, "cache_write_input_tokens": 0}
+    turn = {"sdk_span_type": "turn", "turn": 1, "agent_name": "Guide", "usage": usage}
+    calls = [span(f"r{n}", {"type": "response", "response_id": f"resp_{n}"}, "turn") for n in range(responses)]
+    send(server, trace(), *calls, span("turn", {"type": "custom", "name": "turn", "data": turn}, "agent"))
+    counts = [
+        (record.usage_input_tokens, record.usage_output_tokens, record.usage_cache_read_input_tokens)
+        for record in server.rows()
+        if record.kind == "llm"
+    ]
+    assert counts == ([(100, 10, 40)] if responses == 1 else [(None, None, None)] * 2)
+
+
 def test_what_failed_says_why(server: Server) -> None:
     failed = {"message": "Error getting response", "data": {"error": "RateLimitError"}}
     send(

@@ -43,7 +43,10 @@ key_headers: tuple[str, ...] = ()
 #: PromptLayer has the prefix `/api/public/v2`; Langfuse's paths below it are listed, as the longest prefix wins.
 prefixes = (
     "/api/public",
-    *(f"/api/public/v2/{word}" for word in ("observations", "scores", "prompts", "datasets", "metrics")),
+    *(
+        f"/api/public/v2/{word}"
+        for word in ("observations", "scores", "prompts", "datasets", "metrics", "evaluators", "evaluation-rules")
+    ),
 )
 #: What Langfuse has beside logs, by a part of the path.
 absent = {
@@ -55,6 +58,8 @@ absent = {
     "/annotation-queues": "annotation queues",
     **dict.fromkeys(("/evaluators", "/evaluation-rules", "/llm-connections"), "evaluators"),
     **dict.fromkeys(
-        ("/organizations", "/scim", "/integrations", "/unstable", "/feedback"), "settings of an organization"
+        ("/organizations", "/scim", "/integrations", "/unstable", "/feedback", "/memberships"),
+        "settings of an organization",
     ),
+    "/apiKeys": "keys of Langfuse's (`autolog keys` creates keys)",
 }

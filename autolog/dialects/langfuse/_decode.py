@@ -217,7 +217,9 @@ def decode_score(body: Json, root_of: Find) -> Record:
     called, value = text(body.get("name")), body.get("value")
     trace_id, observation = text(body.get("traceId")), text(body.get("observationId"))
     if called is None or value is None or (trace_id or observation) is None:
-        raise Fault(400, "a score has name, value, and traceId or observationId")
+        raise Fault(
+            400, "a score needs name, value, and traceId or observationId; sessions and datasets have none here"
+        )
     about = root_of(observation or trace_id or "")
     record = Record(id=_later_id(trace_id, observation) if about is None else about.id, dialect="langfuse")
     comment = None if body.get("comment") is None else str(body["comment"])

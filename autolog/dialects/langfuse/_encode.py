@@ -17,7 +17,14 @@ _ENVIRONMENT = "default"
 
 def encode_fault(fault: Fault) -> Json:
     """Encode an error in this vendor's shape."""
-    return {"message": fault.message, "error": "Error"}
+    return {"message": fault.message, "error": "Error", "code": _CODES.get(fault.status, "internal_error")}
+
+
+#: The codes that the SDKs' classes of errors require (langfuse 5, `PublicApiErrorCode`).
+_CODES = {
+    400: "invalid_request", 401: "authentication_failed", 403: "access_denied", 404: "resource_not_found",
+    405: "method_not_allowed", 409: "conflict", 429: "rate_limited",
+}  # fmt: skip
 
 
 def encode_scores(batch: Batch) -> Json:

@@ -121,14 +121,19 @@ def encode_run(record: Record) -> Json:
         "completion_cost": details.get("output"),
         "feedback_stats": {key: {"n": 1, "avg": _value(value)} for key, value in record.scores.items()},
         "app_path": f"/ui/log?id={record.id}",
+        "thread_id": _thread_of(run),
     }
+
+
+def _thread_of(run: Json) -> str | None:
+    metadata = mapping(mapping(run.get("extra")).get("metadata"))
+    return next((str(metadata[key]) for key in THREADS if metadata.get(key)), None)
 
 
 def encode_run_v2(run: Json) -> Json:
     """Encode a run, as the older API has it, in the words of the newer one."""
     metadata = mapping(mapping(run.get("extra")).get("metadata"))
     start, end = (parse_time(run.get(key)) for key in ("start_time", "end_time"))
-    threads = [metadata[key] for key in THREADS if metadata.get(key)]
     files = mapping(run.get("s3_urls"))
     return {
         **{key: run.get(key) for key in _UNCHANGED},
@@ -139,7 +144,6 @@ def encode_run_v2(run: Json) -> Json:
         "is_root": run["parent_run_id"] is None,
         "latency_seconds": None if start is None or end is None else (end - start).total_seconds(),
         "metadata": metadata,
-        "thread_id": str(threads[0]) if threads else None,
         "error_preview": preview(run.get("error")),
         "inputs_preview": preview(text_of(run.get("inputs"))),
         "outputs_preview": preview(text_of(run.get("outputs"))),
@@ -153,7 +157,7 @@ THREADS = ("session_id", "thread_id", "conversation_id")
 _UNCHANGED = (
     "id", "name", "start_time", "end_time", "first_token_time", "error", "extra", "events", "inputs", "outputs",
     "trace_id", "dotted_order", "reference_example_id", "total_tokens", "prompt_tokens", "completion_tokens",
-    "total_cost", "prompt_cost", "completion_cost", "tags", "app_path", "feedback_stats",
+    "total_cost", "prompt_cost", "completion_cost", "tags", "app_path", "feedback_stats", "thread_id",
 )  # fmt: skip
 
 

@@ -244,20 +244,30 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     return [entry for record in records for entry in encode(record) if name in (None, entry["name"])]
 
 
-def delete_score(call: Call) -> Reply:
-    """Remove a score by the id with which it is listed: its record's id, a slash, and its name.
+def _record_scored(call: Call) -> tuple[Record, str]:
+    """Return a score's record and name, by the id with which it is listed: its record's id, a slash, and its name.
 
     Raises:
         Fault: 404, if there is none.
     """
     parts = call.path["id"].split("/")
     for end in range(1, len(parts)):
-        record_id, name = "/".join(parts[:end]), "/".join(parts[end:])
-        record = call.store.get(record_id, call.project, bodies=False)
+        name = "/".join(parts[end:])
+        record = call.store.get("/".join(parts[:end]), call.project, bodies=False)
         if record is not None and name in record.scores:
-            call.write(functools.partial(_remove_score, record_id=record_id, project=call.project, name=name))
-            return Reply(200, {"message": "deleted"})
+            return record, name
     raise Fault(404, "there is no score with this id")
+
+
+def get_score(call: Call) -> Reply:
+    record, name = _record_scored(call)
+    return Reply(200, next(score for score in dialect.encode_record_scores(record) if score["name"] == name))
+
+
+def delete_score(call: Call) -> Reply:
+    record, name = _record_scored(call)
+    call.write(functools.partial(_remove_score, record_id=record.id, project=call.project, name=name))
+    return Reply(200, {"message": "deleted"})
 
 
 def _remove_score(store: Store, record_id: str, project: str, name: str) -> None:
@@ -322,6 +332,8 @@ ROUTES = [
     _read("/sessions/{id}", get_session, "a session with its traces"),
     _read("/scores", list_scores, "scores"),
     _read("/v2/scores", list_scores, "scores"),
+    _read("/scores/{id:path}", get_score, "a score"),
+    _read("/v2/scores/{id:path}", get_score, "a score"),
     _read("/v3/scores", list_scores_on, "scores, page after page"),
     _read("/v2/prompts/{name}", no_prompts, "that there are no prompts"),
     _read("/v2/datasets/{name}", no_datasets, "that there are no datasets"),
