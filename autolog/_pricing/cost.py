@@ -159,7 +159,7 @@ def price(
     bills = [(models, usage), *(((model,) if model else models, used) for model, used in additional)]
     priced = [_tokens(by, names, used, terms, at, unstated) for names, used in bills if _says_something(used)]
     if usage.units:
-        priced.append(_by_unit(usage.units))
+        priced.append(_by_unit(by, usage.units))
     if not priced:
         return unknown("the response does not report its usage")
     return _summed(priced)
@@ -215,7 +215,7 @@ def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -
         yield "the response does not say which inference profile served it; the regional price was used"
 
 
-def _by_unit(units: dict[str, float]) -> Priced:
+def _by_unit(by: str | None, units: dict[str, float]) -> Priced:
     """Return the cost of units billed by the piece, from our own table."""
     parts: dict[str, float] = {}
     prices: dict[str, float] = {}
@@ -226,8 +226,11 @@ def _by_unit(units: dict[str, float]) -> Priced:
         parts[unit.part] = parts.get(unit.part, 0.0) + number * unit.dollars
         prices[name] = unit.dollars
     sources = sorted({UNITS[name].source for name in units})
-    terms = {"certainty": "exact", "tier": "standard", "prices": ", ".join(sources), "unit_prices": prices}
-    return Priced(sum(parts.values()), {**parts, **terms})
+    pages = ", ".join(source.page for source in sources)
+    terms = {"certainty": "exact", "tier": "standard", "prices": pages, "unit_prices": prices}
+    others = [source.seller for source in sources if by is not None and source.seller != by]
+    doubts = [f"no price list of {by} has these units; {other}'s price was used" for other in others]
+    return Priced(sum(parts.values()), {**parts, **terms}).as_estimate(doubts)
 
 
 def _summed(priced: list[Priced]) -> Priced:

@@ -11,16 +11,23 @@ import re
 from typing import NamedTuple
 
 
+class Source(NamedTuple):
+    """The page on which a seller, named as in genai-prices, states its prices."""
+
+    seller: str
+    page: str
+
+
 class Unit(NamedTuple):
     """The price of one unit, in dollars, with its part of the cost and its source."""
 
     dollars: float
     part: str
-    source: str
+    source: Source
 
 
-_OPENAI = "developers.openai.com/api/docs/pricing, read 2026-11"
-_ANTHROPIC = "platform.claude.com/docs/en/about-claude/pricing, read 2026-11"
+_OPENAI = Source("openai", "developers.openai.com/api/docs/pricing, read 2026-11")
+_ANTHROPIC = Source("anthropic", "platform.claude.com/docs/en/about-claude/pricing, read 2026-11")
 
 UNITS: dict[str, Unit] = {
     # A container of the code interpreter or hosted shell, for 20 minutes

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from autolog._reading.messages import last_user_text
-from autolog._record.bodies import decode_json, decode_object, read_form
+from autolog._record.bodies import decode_json, decode_object, is_form, read_form
 from autolog._record.folded import fold
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._record.streams import is_stream, read_events, to_utf8
-from autolog.providers import Facts, Format, format_of, provider_at, provider_of_model
+from autolog.providers import Facts, Format, format_at, format_of, provider_at, provider_of_model
 from autolog.providers._facts import read_error
 from autolog.providers._fields import mapping, text
 
@@ -41,6 +41,7 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     whole = None if provider else decode_json(record.response_body)
     provider = provider or format_of(address.netloc, path, request, mapping(whole))
     path = path or provider.guess_path(request)
+    provider = format_at(provider.name, path)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "", whole)
     facts = provider.read(path, answer, record.response_headers or {})
     facts.format, facts.path, facts.request, facts.response = provider.name, path, request, answer
@@ -75,7 +76,7 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
     """Return the fields of a request, whether it is JSON or a form."""
     if not body:
         return {}
-    return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
+    return read_form(body, content_type) if is_form(content_type) else decode_object(body)
 
 
 def read_response(

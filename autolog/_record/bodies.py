@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -183,16 +184,27 @@ def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
         at = end
 
 
+def is_form(content_type: str) -> bool:
+    """Return whether a body of this type is a form."""
+    return content_type.startswith(("multipart/", "application/x-www-form-urlencoded"))
+
+
 def read_form(body: bytes, content_type: str) -> dict[str, Any]:
-    """Return the fields of a multipart form; a file is represented by its name. Repeated fields become lists."""
+    """Return the fields of a form; a file is represented by its name. Repeated fields become lists."""
+    if content_type.startswith("multipart/"):
+        pairs = [
+            (part.name, part.filename or body[part.start : part.end].decode(errors="replace"))
+            for part in form_parts(body, content_type)
+        ]
+    else:
+        pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
     fields: dict[str, Any] = {}
-    for part in form_parts(body, content_type):
-        value = part.filename or body[part.start : part.end].decode(errors="replace")
-        if part.name in fields:
-            before = fields[part.name]
-            fields[part.name] = [*before, value] if isinstance(before, list) else [before, value]
+    for name, value in pairs:
+        if name in fields:
+            before = fields[name]
+            fields[name] = [*before, value] if isinstance(before, list) else [before, value]
         else:
-            fields[part.name] = value
+            fields[name] = value
     return fields
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Facts",
     "Format",
     "Usage",
+    "format_at",
     "format_for",
     "format_named",
     "format_of",
@@ -125,6 +126,20 @@ def format_of_sdk(name: str | None) -> Format | None:
         return None if name is None else format_named(name)
     except KeyError:
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def format_at(name: str, path: str) -> Format:
+    """Return the format of a call whose SDK or wire format is `name`.
+
+    SDKs with OpenAI's format may have calls in another, which the path identifies, as Fireworks' has Anthropic's
+    messages.
+    """
+    usual, path = format_named(name), plain_path(path)
+    if usual.name != "openai" or any(row.has(path) for row in ROWS if row.module == "openai"):
+        return usual
+    found = next((row.module for row in ROWS if row.anywhere and re.search(row.paths, path)), usual.name)
+    return format_named(found)
 
 
 @functools.lru_cache(maxsize=4096)

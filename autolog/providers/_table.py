@@ -85,7 +85,7 @@ ROWS = (
     Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
         r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
     Row("anthropic", {"api.anthropic.com": "anthropic", "claude.googleapis.com": "gcp.vertex_ai"},
-        r"/v1/messages(/|$)|/presets/[^/]+/messages$|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$",
+        r"/v1/messages(/|$)|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$",
         anywhere=True, own_paths=r"^/v1/(?!chat/|completions$|embeddings$|projects/)",
         marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
                          "type:dream"})),

@@ -24,7 +24,8 @@ _ROUTES = (
     (r"/responses/compact$", "compact"),
     (r"/responses$|/realtime$", "chat"),
     (r"/decisions$", "decision"),
-    (r"/embeddings$", "embeddings"),
+    (r"/(contextualized)?embeddings$", "embeddings"),
+    (r"/rerank$", "rerank"),
     (r"/moderations$", "moderation"),
     (r"/images(/generations|/edits|/variations)?$", "image_generation"),
     (r"/workflows/.+/models/[^/]+(/(text|image)_to_image)?$", "image_generation"),  # Fireworks'
@@ -34,23 +35,28 @@ _ROUTES = (
     (r"/videos(/[^/]+/remix|/edits|/extensions|/characters|/generations)?$", "video_generation"),
     (r"/layout_parsing$|/files/ocr$|/files/parser/(create|sync)$|/azure/ocr$", "ocr"),  # Z.ai's, and Mistral's at Azure
     (r"/api/(paas/v\d+/)?v1/agents$", "invoke_agent"),  # Z.ai's
-    (r"/batches$", "batch"),
-    (r"/evals/[^/]+/runs$", "evaluation"),
+    (r"/batches$|/batchInferenceJobs$", "batch"),
+    (r"/evals/[^/]+/runs$|/evaluation$|/evaluationJobs$", "evaluation"),
     (r"/graders/run$", "evaluation"),
     (r"/fine_tuning/jobs$", "fine_tuning"),
+    (r"/fine-tunes$|/rl/training-sessions(/[^/]+/operations/[^/]+)?$", "fine_tuning"),  # Together's
+    (r"/(\w+FineTuning|dpo|rlorTrainer)Jobs(/[^/]+:executeTrainStep)?$", "fine_tuning"),  # Fireworks'
     (r"/vector_stores/[^/]+/search$", "retrieval"),
     (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
     (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
 )
 #: Path segments of management APIs, which compatible vendors serve at the same hosts: accounts, keys, machines.
 _MANAGED = (
-    "admin|analytics|auth|byok|client|compute|external-users|guardrails|keys|oauth|observability|organization"
-    "|private-endpoints|projects|scim|telemetry|traces|vaults?|voice_consents|webhooks|webhook_endpoints|workspaces"
+    "admin|analytics|api-keys|auth|byok|client|collections|compute|configs|external-users|guardrails|integrations|keys"
+    "|labels|logs|mcp-integrations|mcp-servers|oauth|observability|organization|presets|private-endpoints|projects"
+    "|prompts|providers|scim|telemetry|traces|vaults?|virtual-keys|voice_consents|webhooks|webhook_endpoints|workspaces"
 )
 #: Paths of calls that manage resources and cost nothing by themselves, or return what was billed before.
 _FREE = (
     rf"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|{_MANAGED})(/|$)"
-    r"|/deployments(/secrets|/storage/.*)?$|/(feedback|estimate|estimate-price|estimate-cost|tokenize|tokenize-text)$"
+    r"|/accounts/[^/]+/"  # at Fireworks, except for its jobs
+    r"|/deployments(/secrets|/storage/.*|/[^/]+/rollback)?$|/assistant/(conversation/)?list$"
+    r"|/(feedback|estimate|estimate-price|estimate-cost|fine-tunes/preview|tokenize|tokenize-text)$"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
     r"|/(create_session|session_heartbeat|get_info|retrieve_future)$"  # of training at Fireworks, asked all the time
     r"|/chat/completions/[^/]+$"
@@ -60,6 +66,8 @@ _FREE = (
     r"|/evals(/[^/]+)?$|/checkpoints/.*/permissions$|/graders/validate$"
 )
 _VECTOR_STORE_FILES = r"/vector_stores/[^/]+/(files|file_batches)$"
+#: Paths that save the body of a call as a preset, at OpenRouter, without making the call.
+_SAVED = r"/presets/[^/]+/"
 
 
 #: Paths of calls that read, resume, continue or end what an earlier call began, by HTTP method.
@@ -93,6 +101,8 @@ def billable(method: str, path: str) -> bool:
     if method.lower() != "post":
         return False
     path = plain_path(path)
+    if re.search(_SAVED, path):
+        return False
     known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # with whatever prefix a vendor adds
     return known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
 
@@ -135,7 +145,9 @@ def model_in(path: str) -> str | None:
 
 #: The keys of an error body without `error`, and the keys that rule one out.
 _MESSAGE_ALONE = {"message", "detail", "msg"}
-_ANSWER = {"object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content"}
+_ANSWER = {
+    "object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content", "task_id", "success",
+}  # fmt: skip
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
@@ -161,7 +173,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         _read_usage(facts, body)
     if operation(path) == "image_generation" and facts.usage.output_image is None:
         facts.usage.output_image = facts.usage.output  # older models do not report it, but all output is images
-    if operation(path) == "embeddings" and facts.usage.input is facts.usage.output is None:
+    if operation(path) in {"embeddings", "rerank"} and facts.usage.input is facts.usage.output is None:
         facts.usage.input = count(mapping(facts.raw_usage).get("total_tokens"))  # all tokens are input
     if _BY_MODEL & body.keys():
         _read_models(facts, body)

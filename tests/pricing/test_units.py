@@ -14,7 +14,7 @@ def test_every_unit_has_a_price_a_part_of_the_bill_and_a_dated_source() -> None:
     for name, unit in UNITS.items():
         assert unit.dollars > 0, name
         assert unit.part in PARTS, name
-        assert "read 20" in unit.source, name
+        assert "read 20" in unit.source.page, name
 
 
 def test_units_add_to_the_bill_and_an_unknown_one_makes_it_unknown() -> None:
@@ -36,3 +36,9 @@ def test_units_add_to_the_bill_and_an_unknown_one_makes_it_unknown() -> None:
 )  # fmt: skip
 def test_what_a_place_costs_more(seller: str, model: str, geo: str, factor: float | None) -> None:
     assert geo_factor(seller, model, geo) == factor
+
+
+def test_another_sellers_units_are_an_estimate() -> None:
+    used = Usage(units={"image of dall-e-2, 1024x1024": 1})
+    assert price("openai", ("dall-e-2",), used, Terms(), None).details["certainty"] == "exact"
+    assert price("zai", ("dall-e-2",), used, Terms(), None).details["certainty"] == "estimated"

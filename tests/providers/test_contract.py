@@ -13,7 +13,7 @@ import pytest
 import autolog.providers
 from autolog._capture.libraries.calls import CallRules
 from autolog._record.streams import Event
-from autolog.providers import SDKS, Format, format_for, format_named, format_of, provider_at
+from autolog.providers import SDKS, Format, format_at, format_for, format_named, format_of, provider_at
 from autolog.providers._table import ROWS
 
 QUESTIONS = {
@@ -116,8 +116,6 @@ def test_expressions_for_paths_are_in_order() -> None:
         ("dashscope.aliyuncs.com", "/api/v1/services/aigc/text-generation/generation", "dashscope", "alibaba_cloud"),
         ("dashscope.aliyuncs.com", "/compatible-mode/v1/chat/completions", "openai", "alibaba_cloud"),
         ("api.x.ai", "/v1/chat/completions", "openai", "x_ai"),
-        ("openrouter.ai", "/api/v1/presets/p/messages", "anthropic", "openrouter"),
-        ("openrouter.ai", "/api/v1/presets/p/chat/completions", "openai", "openrouter"),
         ("api.z.ai", "/api/paas/v4/files/parser/sync", "openai", "zai"),
         ("api.z.ai", "/api/paas/v4/chat/completions", "openai", "zai"),
         ("API.OpenAI.com:443", "/v1/chat/completions", "openai", "openai"),
@@ -132,6 +130,21 @@ def test_a_format_is_chosen_by_host_and_path(host: str, path: str, module: str, 
     assert found is not None
     assert (found.name, provider_at(host)) == (module, provider)
     assert found.billable("POST", path)
+
+
+@pytest.mark.parametrize(
+    ("sdk", "path", "module"),
+    [
+        ("fireworks", "/inference/v1/messages", "anthropic"),
+        ("fireworks", "/inference/v1/chat/completions", "openai"),
+        ("openai", "/v1/brand/new", "openai"),
+        ("anthropic", "/v1/messages", "anthropic"),
+        ("writer", "/v1/chat", "writer"),
+        ("bedrock", "/v1/messages", "bedrock"),
+    ],
+)
+def test_a_call_of_an_sdk_is_read_in_the_format_of_its_path(sdk: str, path: str, module: str) -> None:
+    assert format_at(sdk, path).name == module
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"
         ("post", "/models/chat/completions", True), ("post", "/v1/projects/p/locations/l/endpoints/openapi/chat/completions", True),
         ("get", "/v1/models", False), ("post", "/v1/files", False), ("get", "/v1/files/f/content", True), ("post", "/v1/chat/completions/c", False),
         ("post", "/v1/vector_stores", False), ("post", "/v1/vector_stores/v/files", True), ("delete", "/v1/responses/r", False),
+        ("post", "/api/v1/presets/p/messages", False), ("post", "/v1/prompts/p/completions", True), ("post", "/v1/prompts/p/render", False),
+        ("post", "/v1/virtual-keys", False), ("post", "/v1/fine-tunes/preview", False), ("post", "/api/paas/v4/assistant", True),
+        ("post", "/api/paas/v4/assistant/conversation/list", False), ("post", "/v1/accounts/a/datasets/d:upload", False),
+        ("post", "/v1/accounts/a/dpoJobs", True), ("post", "/v1/accounts/a/dpoJobs/j:cancel", False),
     ],
 )  # fmt: skip
 def test_which_calls_are_recorded(method: str, path: str, recorded: bool) -> None:
@@ -28,9 +32,20 @@ def test_which_calls_are_recorded(method: str, path: str, recorded: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    "body",
+    [{"task_id": "t", "message": "ok", "words_result": []}, {"success": True, "message": "ok"}, {"id": "i", "message": "ok"}],
+)  # fmt: skip
+def test_a_message_in_an_answer_is_no_error(body: dict[str, Any]) -> None:
+    assert openai.read("/v1/files/ocr", body, {}).error_message is None
+    assert openai.read("/v1/files/ocr", {"message": "boom"}, {}).error_message == "boom"
+
+
+@pytest.mark.parametrize(
     ("path", "operation"),
     [("/v1/chat/completions", "chat"), ("/v1/completions/", "text_completion"), ("/v1/responses", "chat"), ("/v1/embeddings", "embeddings"),
-     ("/v1/images/edits", "image_generation"), ("/v1/brand/new", "brand/new"), ("/openai/deployments/d/chat/completions", "chat")],
+     ("/v1/images/edits", "image_generation"), ("/v1/brand/new", "brand/new"), ("/v1/rerank", "rerank"),
+     ("/v1/accounts/a/supervisedFineTuningJobs", "fine_tuning"), ("/v1/accounts/a/batchInferenceJobs", "batch"),
+     ("/v1/rl/training-sessions/s/operations/sample", "fine_tuning"), ("/v1/contextualizedembeddings", "embeddings"), ("/openai/deployments/d/chat/completions", "chat")],
 )  # fmt: skip
 def test_operations(path: str, operation: str) -> None:
     assert openai.operation(path) == operation
@@ -175,6 +190,7 @@ def test_googles_openai_paths_are_openais() -> None:
 def test_all_tokens_of_embeddings_are_input() -> None:
     body = {"object": "list", "data": [], "model": "voyage-4", "usage": {"total_tokens": 7}}
     assert openai.read("/v1/embeddings", body, {}).usage.input == 7
+    assert openai.read("/v1/rerank", body, {}).usage.input == 7
     assert openai.read("/v1/chat/completions", body, {}).usage.input is None
 
 

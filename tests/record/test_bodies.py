@@ -79,6 +79,12 @@ def test_a_form_has_its_fields_and_the_names_of_its_files() -> None:
     assert list(form_parts(body, "multipart/form-data")) == []
 
 
+def test_a_form_without_files_is_read_from_its_url_encoding() -> None:
+    kind = "application/x-www-form-urlencoded; charset=utf-8"
+    form = read_form(b"model=voxtral+mini&a=1&a=2&empty=", kind)
+    assert form == {"model": "voxtral mini", "a": ["1", "2"], "empty": ""}
+
+
 def test_a_stream_without_its_repeats_holds_every_text_that_differs() -> None:
     events = [b'data: {"id":"chatcmpl-1","delta":{"content":"word%d"},"model":"m"}' % n for n in range(200)]
     body = b"\n\n".join(events)
