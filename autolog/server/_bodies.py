@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -16,8 +17,13 @@ from autolog.server._limits import ANONYMOUS_BODIES, Limits, Load, Share
 
 #: The most content codings that may be applied to a body.
 MAX_CODINGS = 2
+#: The most gzip members or zstd frames in a body: each costs time, however little it contains.
+MAX_MEMBERS = 1_000
 #: The most bytes that are decompressed before they are checked against the limit.
 _STEP = 1024 * 1024
+#: The most compressed bytes that are read at once: the end of a member makes a copy of those behind it.
+_FED = 64 * 1024
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits, share: Share) -> bytes:
@@ -130,26 +136,51 @@ def decompress(data: bytes, coding: str, most: int, share: Share | None = None) 
 
 
 def _zlib_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps, of all gzip members; raise EOFError if the data is truncated."""
-    while data:
+    """Yield the decompressed data in steps, of all gzip members.
+
+    Raises:
+        EOFError: if the data is truncated.
+        Fault: 400, if there are too many members.
+    """
+    view, at = memoryview(data), 0
+    for _ in range(MAX_MEMBERS):
+        if at == len(data):
+            return
         inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
         while not inflater.eof:
-            part = inflater.decompress(data, _STEP)
-            data = inflater.unconsumed_tail
-            if not part and not data and not inflater.eof:
+            fed = view[at : at + _FED]
+            part = inflater.decompress(fed, _STEP)
+            at += len(fed) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+            if not part and not fed and not inflater.eof:
                 raise EOFError("it is truncated")
             yield part
-        data = inflater.unused_data.lstrip(b"\0")  # some senders pad the data with zeros
+        at = _end_of_zeros(data, at)  # some senders pad the data with zeros
+    _check_all_read(data, at)
+
+
+def _end_of_zeros(data: bytes, at: int) -> int:
+    found = _NOT_ZERO.search(data, at)
+    return found.start() if found else len(data)
 
 
 def _zstd_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps, of all zstd frames; raise EOFError if the data is truncated."""
-    while data:
+    """Yield the decompressed data in steps, of all zstd frames; raise as `_zlib_parts` does."""
+    view, at = memoryview(data), 0
+    for _ in range(MAX_MEMBERS):
+        if at == len(data):
+            return
         inflater = zstd.ZstdDecompressor()
         while not inflater.eof:
-            part = inflater.decompress(data, max_length=_STEP)
-            data = b""  # the decompressor keeps the input that it has not used yet
-            if not part and not inflater.eof:
+            fed = view[at : at + _FED] if inflater.needs_input else b""
+            part = inflater.decompress(fed, max_length=_STEP)
+            at += len(fed)
+            if not part and not fed and not inflater.eof:
                 raise EOFError("it is truncated")
             yield part
-        data = inflater.unused_data
+        at -= len(inflater.unused_data)
+    _check_all_read(data, at)
+
+
+def _check_all_read(data: bytes, at: int) -> None:
+    if at < len(data):
+        raise Fault(400, f"the compressed data has more than {MAX_MEMBERS} members or frames")

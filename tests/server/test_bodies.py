@@ -20,7 +20,7 @@ from live import KEY, Live, live
 from autolog._record.zstd import zstd
 from autolog.dialects._fault import Fault
 from autolog.server import Limits
-from autolog.server._bodies import decompress
+from autolog.server._bodies import MAX_MEMBERS, decompress
 from autolog.server._limits import ANONYMOUS_BODIES, ANONYMOUS_BODY_BYTES, Load, Share
 
 TRACK = "/rest/track-score"
@@ -142,3 +142,13 @@ def test_several_members_are_one_body_and_what_follows_them_is_refused(compress:
     for wrong in (compress(b"one") + b"junk", compress(b"one") + compress(b"two")[:-5]):
         with pytest.raises(Fault, match="malformed"):
             decompress(wrong, coding, 1_000)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_many_members_with_little_in_them_are_refused(compress: Callable[[bytes], bytes]) -> None:
+    coding = "gzip" if compress is gzip.compress else "zstd"
+    assert decompress(compress(b"x") * MAX_MEMBERS, coding, MAX_MEMBERS) == b"x" * MAX_MEMBERS
+    for content in (b"x", b""):
+        with pytest.raises(Fault, match="more than 1000 members") as refused:
+            decompress(compress(content) * 100_000, coding, 10**9)
+        assert refused.value.status == 400

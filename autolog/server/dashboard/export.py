@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autolog._display import cassettes, files
+from autolog._record.record import Record
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import HEADERS, PageRequest
@@ -28,6 +32,8 @@ _WRITERS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 #: The size of the pieces in which a file is sent, in bytes.
 PIECE = 256 * 1024
+#: What exports leave free of the disk with the temporary files: this many bytes, of a small disk only this share.
+RESERVE, RESERVED_SHARE = 1024**3, 0.05
 
 
 def offered_forms() -> dict[str, tuple[str, str, str]]:
@@ -77,12 +83,25 @@ def _export(request: PageRequest, query: Query, form: str) -> tuple[tempfile.Tem
 
 
 def _write(request: PageRequest, query: Query, form: str, path: Path) -> None:
-    records = request.store.scan(query)
+    records = _while_there_is_room(request.store.scan(query), path.parent)
     if form == "parquet":
         files.write_parquet(records, path)
         return
     with path.open("w", encoding="utf-8", newline="" if form == "csv" else None) as file:
         _WRITERS[form](records, file)
+
+
+def _while_there_is_room(records: Iterator[Record], folder: Path) -> Iterator[Record]:
+    """Yield records until the disk is nearly full, because the store, which may be on it, needs the rest.
+
+    Raises:
+        OSError: ENOSPC, when that is so.
+    """
+    for record in records:
+        usage = shutil.disk_usage(folder)
+        if usage.free < min(RESERVE, usage.total * RESERVED_SHARE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield record
 
 
 def _pieces(folder: tempfile.TemporaryDirectory[str], path: Path) -> Iterator[bytes]:

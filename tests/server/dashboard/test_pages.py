@@ -24,7 +24,7 @@ from traffic import FOLDER, recordings
 from autolog._display.figures import dollars, number, seconds
 from autolog._record.record import Record
 from autolog.server._keys import list_keys
-from autolog.server.dashboard import charts, snippets
+from autolog.server.dashboard import charts, export, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import json_tree
@@ -247,6 +247,15 @@ def test_an_export_that_cannot_be_written_says_why(browser: httpx2.Client, monke
     answer = browser.get("/ui/export?form=csv&user=ada")
     assert answer.status_code == 507
     assert "TMPDIR" in answer.text
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "vcr"])
+def test_exports_leave_room_on_the_disk(browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(export, "RESERVE", sys.maxsize)
+    monkeypatch.setattr(export, "RESERVED_SHARE", 1)
+    answer = browser.get(f"/ui/export?form={form}")
+    assert answer.status_code == 507
+    assert "No space left" in answer.text
 
 
 def test_keys_are_made_and_revoked_in_the_settings(running: Live, browser: httpx2.Client) -> None:
