@@ -55,12 +55,13 @@ def _claude_code(endpoint: str, key: str) -> Settings:
 
 
 def _codex(endpoint: str, key: str) -> Settings:
-    lines = ["[otel]", "log_user_prompt = true"]
-    for setting, path in (("exporter", "logs"), ("trace_exporter", "traces"), ("metrics_exporter", "metrics")):
+    lines = ["[otel]", "log_user_prompt = true", 'trace_exporter = "none"']
+    for setting, path in (("exporter", "logs"), ("metrics_exporter", "metrics")):
         target = f"endpoint = {json.dumps(f'{endpoint}/v1/{path}')}"
         header = f'headers = {{ "x-api-key" = {json.dumps(key)} }}'
         lines.append(f'{setting} = {{ otlp-http = {{ {target}, protocol = "binary", {header} }} }}')
-    return Settings(path="~/.codex/config.toml", text="\n".join(lines) + "\n")
+    note = "Prompts, calls and tools come as logs; Codex's spans are hundreds of its own functions for each prompt."
+    return Settings(path="~/.codex/config.toml", text="\n".join(lines) + "\n", note=note)
 
 
 def _gemini_cli(endpoint: str, key: str) -> Settings:

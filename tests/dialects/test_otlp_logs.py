@@ -92,7 +92,7 @@ def test_a_batch_that_comes_twice_is_kept_once(server: Server) -> None:
 def test_codex_is_billed_when_a_stream_has_ended(server: Server) -> None:
     common = {"conversation.id": "c-1", "model": "gpt-5.1", "user.email": "z@x.example"}
     server.call("POST", "/v1/logs", logs(
-        log("codex.user_prompt", {**common, "prompt": "Mend it"}),
+        log("codex.user_prompt", {**common, "prompt": "Mend it"}, traceId="ab" * 16, spanId="cd" * 8),
         log("codex.sse_event", {**common, "event.kind": "response.created"}),
         log("codex.sse_event", {**common, "event.kind": "response.completed", "input_token_count": 1000, "cached_token_count": 400,
                                 "output_token_count": 30, "reasoning_token_count": 10}),
@@ -100,6 +100,7 @@ def test_codex_is_billed_when_a_stream_has_ended(server: Server) -> None:
     ))  # fmt: skip
     found = by_name(server)
     assert len(found) == 3
+    assert len({record.trace_id for record in found.values()}) == 1
     call = found["ok"]
     assert (call.usage_input_tokens, call.usage_cache_read_input_tokens, call.usage_output_tokens) == (1000, 400, 30)
     assert (call.provider_name, call.session, call.user) == ("openai", "c-1", "z@x.example")

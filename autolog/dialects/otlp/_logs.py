@@ -190,7 +190,7 @@ class _Reader:
                 id=key,
                 dialect="otlp",
                 kind={"prompt": "agent", "call": "llm", "response": "llm", "tool": "tool"}.get(kind, "span"),
-                trace_id=event.trace_id or _trace_of(agent, session),
+                trace_id=(None if agent.one_trace else event.trace_id) or _trace_of(agent, session),
                 span_id=_digest(16, agent.prefix, session, turn) if kind == "prompt" and turn is not None else key[:16],
                 parent_span_id=parent,
             )

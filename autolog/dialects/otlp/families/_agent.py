@@ -42,5 +42,7 @@ class Agent:
     """Attributes with the duration in milliseconds."""
     only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Event -> an attribute and its value, without which the event is not stored."""
+    one_trace: bool = False
+    """Whether all events of a session are in its trace, also those with a trace id of their own."""
     counted: frozenset[str] = frozenset()
     """Events that are stored only with token counts; without them, another event reports the same call."""

@@ -32,9 +32,10 @@ AGENT = Agent(
     prefix="codex.",
     family=FAMILY,
     provider="openai",
+    one_trace=True,  # calls are logged outside of any span, all else within spans
     events={
         "user_prompt": "prompt", "sse_event": "call", "websocket_event": "call", "tool_result": "tool",
-        "turn_ttft": "skip", "turn_cost": "skip", "websocket_request": "skip",
+        "startup_phase": "skip", "turn_ttft": "skip", "turn_cost": "skip", "websocket_request": "skip",
     },
     only={"sse_event": ("event.kind", "response.completed"), "websocket_event": ("event.kind", "response.completed")},
     counted=frozenset({"sse_event", "websocket_event"}),
