@@ -49,7 +49,9 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     facts.unbilled_reason = provider.unbilled_reason(path)
     lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or facts.operation or provider.operation(path) or None
-    record.request_model = record.request_model or text(request.get("model")) or provider.model_in(path)
+    record.request_model = (
+        record.request_model or text(request.get("model")) or provider.model_in(path) or _model_in(request)
+    )
     if record.request_stream is None:
         record.request_stream = streamed or request.get("stream") in (True, "true")
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
@@ -77,6 +79,23 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
     if not body:
         return {}
     return read_form(body, content_type) if is_form(content_type) else decode_object(body)
+
+
+#: The keys under which the requests of AWS's services name a model, besides `model`.
+_MODELS = ("model", "modelId", "modelArn", "foundationModel", "targetModelId")
+#: The keys of settings inside of a request that may name it: Perplexity's, OpenAI's and AWS's.
+_SETTINGS = (
+    "request", "session", "rerankingConfiguration", "bedrockRerankingConfiguration", "modelConfiguration",
+    "retrieveAndGenerateConfiguration", "knowledgeBaseConfiguration", "externalSourcesConfiguration",
+    "agenticRetrieveConfiguration", "foundationModelConfiguration", "bedrockFoundationModelConfiguration",
+)  # fmt: skip
+
+
+def _model_in(request: dict[str, Any]) -> str | None:
+    """Return the model that a request names anywhere but in its path; None if it names none."""
+    named = (text(request.get(key)) for key in _MODELS)
+    nested = (_model_in(mapping(request[key])) for key in _SETTINGS if key in request)
+    return next(filter(None, (*named, *nested)), None)
 
 
 def read_response(

@@ -3,16 +3,18 @@
 The APIs: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
 .../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, and
 https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference, read 2026-11. Agents do not report which models they
-called.
+called, except in their trace, which a request asks for with `enableTrace`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from autolog._record.streams import Event
-from autolog.providers._facts import Facts, LongRunning
+from autolog.providers._bedrock_usage import read_usage
+from autolog.providers._facts import Facts, LongRunning, Usage
 from autolog.providers._fields import count, mapping, objects, text, total
 
 _ROUTES = (
@@ -21,7 +23,7 @@ _ROUTES = (
     (r"/agents/[^/]+(/agentAliases/[^/]+/sessions/[^/]+/text)?$", "invoke_agent"),
     (r"/flows/[^/]+/aliases/[^/]+(/executions)?$", "invoke_agent"),
     (r"/runtimes/.+/invocations$|/harnesses/invoke$", "invoke_agent"),
-    (r"/evaluations/evaluate/[^/]+$", "evaluation"),
+    (r"/evaluations/(evaluate/[^/]+|batch-evaluate)$", "evaluation"),
     (r"/web-search/[^/]+/invoke$", "search"),
     (r"/retrieveAndGenerate(Stream)?$|/generateQuery$|/optimize-prompt$", "invoke_agent"),
     (r"/knowledgebases/.+/retrieve$|/agenticRetrieveStream$", "retrieval"),
@@ -67,16 +69,53 @@ def read_service(facts: Facts, body: dict[str, Any]) -> None:
     judged = [mapping(result.get("tokenUsage")) for result in objects(body.get("evaluationResults"))]
     facts.usage.input = total(*(count(used.get("inputTokens")) for used in judged))
     facts.usage.output = total(*(count(used.get("outputTokens")) for used in judged))
+    if _TRACED in body:
+        _read_traced(facts, objects(body[_TRACED]))
     texts = [text(item.get("text")) for item in (mapping(body.get("output")), *objects(body.get("outputs")))]
     facts.output_text = "".join(filter(None, texts)) or None
     facts.id = text(body.get("sessionId"))
+
+
+#: The key under which an assembled response has the model calls in its trace.
+_TRACED = "tracedModelCalls"
+
+
+def _read_traced(facts: Facts, calls: list[dict[str, Any]]) -> None:
+    """Fill in the usage of the model calls in a trace: as the response's own if all called one model."""
+    used: dict[str | None, Usage] = {}
+    for call in calls:
+        usage, so_far = read_usage(mapping(call.get("usage"))), used.setdefault(text(call.get("model")), Usage())
+        so_far.input, so_far.output = total(so_far.input, usage.input), total(so_far.output, usage.output)
+    facts.raw_usage = {_TRACED: calls}
+    facts.uncertainty = "an agent's trace need not have all of its model calls"
+    if len(used) == 1:
+        ((facts.model, facts.usage),) = used.items()
+    else:
+        facts.additional_usage = list(used.items())
+
+
+def _model_calls(trace: Any) -> Iterator[dict[str, Any]]:
+    """Yield the models and the usages in a trace or a part of it, in their order."""
+    for key, value in mapping(trace).items():
+        if key == "modelInvocationInput":
+            yield {"model": text(mapping(value).get("foundationModel"))}
+        elif key == "modelInvocationOutput":
+            yield {"usage": mapping(mapping(mapping(value).get("metadata")).get("usage"))}
+        else:
+            for part in objects(value) if isinstance(value, list) else [value]:
+                yield from _model_calls(part)
 
 
 def assemble_service(events: list[Event]) -> dict[str, Any]:
     """Return the response assembled from the stream of an agent, a flow or a knowledge base."""
     texts: list[str] = []
     body: dict[str, Any] = {}
+    model = None
     for event in events:
+        for call in _model_calls(event.data.get("trace")):
+            model = call.get("model") or model
+            if call.get("usage"):
+                body.setdefault(_TRACED, []).append({"model": model, **call})
         if event.name == "error":
             body["error"] = event.data.get("error")
         texts.append(

@@ -89,8 +89,10 @@ ROWS = (
         anywhere=True, own_paths=r"^/v1/(?!chat/|completions$|embeddings$|projects/)",
         marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
                          "type:dream"})),
-    Row("sagemaker", {"runtime.sagemaker.": "aws.sagemaker", "runtime-fips.sagemaker.": "aws.sagemaker"},
-        r"/endpoints/[^/]+/(async-)?invocations(-response-stream)?$"),
+    Row("sagemaker", {"runtime.sagemaker.": "aws.sagemaker", "runtime-fips.sagemaker.": "aws.sagemaker",
+                      "gateway-runtime.sagemaker.": "aws.sagemaker",
+                      "inferencerouter-runtime.sagemaker.": "aws.sagemaker"},
+        r"/(endpoints|inference-routers|global-inference-gateway)/[^/]+/(async-)?invocations(-response-stream)?$"),
     Row("bedrock", {".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock"},
         r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$|/guardrail/.+/apply$"
         r"|/harnesses/invoke$",

@@ -55,7 +55,7 @@ _MANAGED = (
 _FREE = (
     rf"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|{_MANAGED})(/|$)"
     r"|/accounts/[^/]+/"  # at Fireworks, except for its jobs
-    r"|/deployments(/secrets|/storage/.*|/[^/]+/rollback)?$|/assistant/(conversation/)?list$"
+    r"|/knowledge$|/deployments(/secrets|/storage/.*|/[^/]+/rollback)?$|/assistant/(conversation/)?list$"
     r"|/(feedback|estimate|estimate-price|estimate-cost|fine-tunes/preview|tokenize|tokenize-text)$"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
     r"|/(create_session|session_heartbeat|get_info|retrieve_future)$"  # of training at Fireworks, asked all the time

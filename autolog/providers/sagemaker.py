@@ -28,7 +28,10 @@ from autolog.providers._fields import mapping, objects, plain_path, text
 name = "sagemaker"
 provider_name = "aws.sagemaker"
 
-_CALL = r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)$"
+_CALL = (
+    r"/(?:endpoints|inference-routers|global-inference-gateway)/([^/]+)"
+    r"/(?:invocations|async-invocations|invocations-response-stream)$"
+)
 
 
 def operation(path: str) -> str:
@@ -38,13 +41,13 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call invokes an endpoint."""
+    """Return whether a call invokes an endpoint, a router or a gateway."""
     return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the endpoint named in the path; None if there is none."""
+    """Return the endpoint, router or gateway named in the path; None if there is none."""
     found = re.search(_CALL, plain_path(path))
     return found[1] if found else None
 

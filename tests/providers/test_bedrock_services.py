@@ -69,6 +69,45 @@ def test_an_agent_says_its_text_in_a_stream() -> None:
     assert "models" in str(record.cost_details)
 
 
+def traced(**part: Any) -> bytes:
+    return aws_frame({"trace": {"orchestrationTrace": part}}, message_type="event", event_type="trace")
+
+
+def traced_call(model: str, sent: int, received: int) -> bytes:
+    usage = {"inputTokens": sent, "outputTokens": received}
+    asked = traced(modelInvocationInput={"foundationModel": model, "text": "..."})
+    return asked + traced(modelInvocationOutput={"metadata": {"usage": usage}})
+
+
+def test_the_model_calls_in_an_agents_trace_are_counted() -> None:
+    said = aws_frame({"bytes": base64.b64encode(b"So.").decode()}, message_type="event", event_type="chunk")
+    url = f"{AGENTS}/agents/a/agentAliases/b/sessions/s/text"
+    body = traced_call("anthropic.claude-sonnet-4-5-20250929-v1:0", 10, 2) * 2 + said
+    record = read_call(url, {"inputText": "Why?", "enableTrace": True}, body, AWS)
+    assert (record.usage_input_tokens, record.usage_output_tokens, record.output_preview) == (20, 4, "So.")
+    assert record.response_model == "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    assert record.cost is not None
+    assert record.cost_details is not None
+    assert "trace" in record.cost_details["why"]
+    other = traced_call("amazon.nova-micro-v1:0", 10, 2)
+    several = read_call(url, {"inputText": "Why?", "enableTrace": True}, body + other, AWS)
+    assert several.cost is not None
+    assert several.cost > record.cost
+
+
+@pytest.mark.parametrize(
+    ("path", "request_body"),
+    [
+        ("/rerank", {"rerankingConfiguration": {"bedrockRerankingConfiguration": {"modelConfiguration": {"modelArn": "m"}}}}),
+        ("/retrieveAndGenerate", {"retrieveAndGenerateConfiguration": {"knowledgeBaseConfiguration": {"modelArn": "m"}}}),
+        ("/async-invoke", {"modelId": "m"}),
+        ("/agents/s", {"foundationModel": "m", "metadata": {"model": "n"}}),
+    ],
+)  # fmt: skip
+def test_the_model_that_a_service_is_to_use_is_in_its_settings(path: str, request_body: dict[str, Any]) -> None:
+    assert read_call(f"{AGENTS}{path}", request_body, {}).request_model == "m"
+
+
 def test_a_knowledge_base_answers() -> None:
     answer = {"sessionId": "s", "output": {"text": "So."}, "citations": []}
     record = read_call(f"{AGENTS}/retrieveAndGenerate", {"input": {"text": "Why?"}}, answer)

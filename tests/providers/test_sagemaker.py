@@ -39,6 +39,13 @@ def test_its_hosts_are_not_bedrocks() -> None:
         assert format_for(HOST, f"/endpoints/llama/{end}") is sagemaker
         assert sagemaker.billable("POST", f"/endpoints/llama/{end}")
     assert not sagemaker.billable("POST", "/endpoints/llama")
+    for kind, path in (
+        ("gateway", "/global-inference-gateway/llama/invocations-response-stream"),
+        ("inferencerouter", "/inference-routers/llama/async-invocations"),
+    ):
+        host = f"{kind}-runtime.sagemaker.eu-west-1.amazonaws.com"
+        assert (provider_at(host), format_for(host, path)) == ("aws.sagemaker", sagemaker)
+        assert (sagemaker.billable("POST", path), sagemaker.model_in(path)) == (True, "llama")
 
 
 @pytest.mark.parametrize(
