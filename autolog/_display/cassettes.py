@@ -17,7 +17,8 @@ from autolog._record.bodies import decode_content, decode_object
 from autolog._record.record import Record
 from autolog.errors import AutologError, shown
 from autolog.stores import open_store
-from autolog.stores.filters import FilterError, read_query
+from autolog.stores.filters import read_query
+from autolog.stores.query import FilterError
 
 # Writing
 

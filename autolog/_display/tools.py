@@ -26,8 +26,8 @@ from autolog._display.trace import span_tree
 from autolog._reading.caching.report import report
 from autolog._reading.describe import bodies
 from autolog._record.record import Record
-from autolog.stores.filters import FilterError, read_query
-from autolog.stores.query import GROUPS, Aggregate, Query
+from autolog.stores.filters import read_query
+from autolog.stores.query import GROUPS, Aggregate, FilterError, Query
 from autolog.stores.sql import VIEWS, Answer, SQLError
 
 #: The number of characters of a text that are returned at a time.

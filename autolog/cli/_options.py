@@ -23,8 +23,8 @@ from autolog.dialects import NAMES
 from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import lookup, open_store
 from autolog.stores._contract import Store
-from autolog.stores.filters import FILTERS, REPEATED, FilterError, parse_age, parse_time, read_query
-from autolog.stores.query import Query
+from autolog.stores.filters import FILTERS, REPEATED, parse_age, parse_time, read_query
+from autolog.stores.query import FilterError, Query
 
 ReadableStore = Store | RemoteStore
 F = TypeVar("F", bound=Callable[..., Any])

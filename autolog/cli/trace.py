@@ -16,8 +16,7 @@ from autolog.cli._options import (
 )  # fmt: skip
 from autolog.cli._render import console, echo_record, print_lines, table_width, trace_lines
 from autolog.errors import AutologError
-from autolog.stores.filters import FilterError
-from autolog.stores.query import Query
+from autolog.stores.query import FilterError, Query
 
 #: The most spans that are drawn on a terminal.
 MAX_SPANS = 2_000

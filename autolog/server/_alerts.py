@@ -18,8 +18,8 @@ from autolog._display.figures import dollars, number, seconds
 from autolog.errors import AutologError
 from autolog.server._keys import ANY_PROJECT
 from autolog.stores._contract import Store
-from autolog.stores.filters import FILTERS, FilterError, parse_age, read_query
-from autolog.stores.query import Aggregate, Query
+from autolog.stores.filters import FILTERS, parse_age, read_query
+from autolog.stores.query import Aggregate, FilterError, Query
 
 #: The measures that a condition may use, each with the function that formats its figures.
 MEASURES = {"error_rate": lambda value: f"{100 * value:.3g}%", "p95": seconds, "cost": dollars, "calls": number}

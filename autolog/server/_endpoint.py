@@ -31,6 +31,7 @@ from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._login import NAMED
 from autolog.server._services import Services
 from autolog.server._writer import DeferredChange
+from autolog.stores.query import FilterError
 
 logger = logging.getLogger("autolog.server")
 
@@ -201,6 +202,8 @@ def _fault_of(error: Exception, route: Route) -> Fault:
     if isinstance(error, StoreError):
         logger.error("%s %s: %s", route.method, route.path, error)
         return Fault(503, "the store cannot be used", retry_after=5)
+    if isinstance(error, FilterError):
+        return Fault(400, str(error))
     if isinstance(error, ClientDisconnect):
         return Fault(400, "the client disconnected")
     logger.error("%s %s", route.method, route.path, exc_info=error)

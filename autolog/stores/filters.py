@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
-from autolog.stores.query import Query, Scored
+from autolog.stores.query import FilterError, Query, Scored
 
 #: Filters that compare one field: their word, the field (`Query.equal`), and the description in help pages.
 FIELDS = {
@@ -51,15 +51,6 @@ _UNIT_BY_WORD = {word: unit for unit, words in _UNITS.items() for word in words.
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYS = ("today", "yesterday", "this week", "this month", *_WEEKDAYS)
 _DAY_AND_CLOCK = re.compile(rf"(?P<day>{'|'.join(_DAYS)})?\b ?((?P<h>\d\d?):(?P<m>\d\d)(:(?P<s>\d\d))?)?")
-
-
-class FilterError(ValueError):
-    """A filter is invalid. `name` is its word, and `problem` says what is wrong with it."""
-
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name}: {problem}")
-        self.name = name
-        self.problem = problem
 
 
 def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Query:

@@ -8,8 +8,7 @@ from typing import Protocol
 
 from autolog._record.record import Record
 from autolog.stores._contract import Store
-from autolog.stores.filters import FilterError
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Condition, FilterError, Query
 
 #: The most ids containing a text that are checked for ending with it.
 _LOOKED_THROUGH = 200

@@ -94,6 +94,19 @@ class ScoreSum:
     max: float
 
 
+class FilterError(ValueError):
+    """A filter is invalid. `name` is its word, and `problem` says what is wrong with it."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+#: The most conditions of a query, of all kinds together; a condition may have any number of values.
+MAX_CONDITIONS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query for records, all of whose conditions must hold.
@@ -112,6 +125,9 @@ class Query:
         roots: only records without a parent.
         conditions: further comparisons.
         scores: filters for scores.
+
+    Raises:
+        FilterError: if there are more than MAX_CONDITIONS, which a database might not accept in one statement.
     """
 
     equal: dict[str, Any] = field(default_factory=dict)
@@ -126,6 +142,11 @@ class Query:
     roots: bool = False
     conditions: tuple[Condition, ...] = ()
     scores: tuple[Scored, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = (self.tags, self.metadata, self.ids, self.conditions, self.scores)
+        if sum(map(len, given)) > MAX_CONDITIONS:
+            raise FilterError("filters", f"a query has at most {MAX_CONDITIONS} conditions")
 
     def where(self, *conditions: Condition, **equal: Any) -> Query:
         """Return this query with further conditions."""

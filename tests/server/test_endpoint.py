@@ -30,3 +30,18 @@ def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch
     assert (answer.status_code, answer.headers["retry-after"]) == (507, "30")
     monkeypatch.undo()
     assert server.call("POST", "/api/logs/insert", {"model": "m"}).status_code == 200
+
+
+_FILTERS = {"filters": [{"field": "name", "operator": "contains", "value": "x"}] * 201}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("GET", "/api/v1/records?" + "tag=x&" * 1_500, None), ("GET", "/ui/sums?" + "tag=x&" * 1_500, None),
+     ("GET", "/v5/logs?file_id=logs&" + "id=x&" * 1_500, None),
+     ("POST", "/api/public/v2/requests/search", {"filter_group": _FILTERS})],
+)  # fmt: skip
+def test_more_conditions_than_a_database_accepts_are_refused(server: Server, method: str, path: str, body: Any) -> None:
+    answer = server.call(method, path, body)
+    assert answer.status_code == 400
+    assert "at most 200 conditions" in answer.text

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from autolog.stores.filters import FILTERS, FilterError, parse_age, parse_time, parse_zone, read_query, scored_words
-from autolog.stores.query import Query, Scored
+from autolog.stores.filters import FILTERS, parse_age, parse_time, parse_zone, read_query, scored_words
+from autolog.stores.query import FilterError, Query, Scored
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 27, 0, 30, tzinfo=UTC)  # 01:30 in Berlin

@@ -21,9 +21,8 @@ from autolog._record.record import Record
 from autolog.errors import StoreError
 from autolog.stores import ledger_path, open_store
 from autolog.stores._contract import Store
-from autolog.stores.filters import FilterError
 from autolog.stores.lookup import with_whole_trace
-from autolog.stores.query import Condition, Query, Scored, ScoreSum
+from autolog.stores.query import Condition, FilterError, Query, Scored, ScoreSum
 from autolog.stores.sqlite import _schema
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

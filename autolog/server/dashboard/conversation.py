@@ -14,13 +14,15 @@ from autolog._reading.messages import Message, Part, last_user_text, plain_text,
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.server.dashboard.markdown import markdown
-from autolog.server.dashboard.markup import MAX_TEXT, json_tree, text
+from autolog.server.dashboard.markup import MAX_TEXT, cut, json_tree, text
 
 #: Media types that a browser shows without running anything in them.
 SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/=\s]+")
 #: The most messages that are shown, the newest ones; the raw body has all.
 MAX_MESSAGES = 300
+#: The most parts of a message that are shown.
+MAX_PARTS = 300
 #: Fields of a request that are part of the conversation, and not parameters.
 _CONVERSATION = {"messages", "input", "prompt", "system", "instructions", "tools", "contents", "systemInstruction"}
 _ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -64,8 +66,8 @@ def contents(record: Record) -> dict[str, Any]:
     messages = [message for message in sent if message.role not in _INSTRUCTIONS]
     begin = _turn_begins(messages)
     return {
-        "answer": draw(response_messages(response)),
-        "instructions": draw(message for message in sent if message.role in _INSTRUCTIONS),
+        "answer": draw(response_messages(response)[:MAX_MESSAGES]),
+        "instructions": draw([message for message in sent if message.role in _INSTRUCTIONS][:MAX_MESSAGES]),
         "earlier": draw(messages[:begin][-MAX_MESSAGES:]),
         "left_out": max(0, begin - MAX_MESSAGES),
         "turn": draw(messages[begin:]),
@@ -97,11 +99,10 @@ def _turn_begins(messages: Sequence[Message]) -> int:
 
 def _show(message: Message, results: Mapping[str | None, Part], called: AbstractSet[str | None]) -> Shown | None:
     """Return a message to show; None if all its parts are tool results shown with their calls."""
-    parts = [
-        _part(part, results.get(part.id) if part.kind == "tool_call" else None)
-        for part in message.parts
-        if part.kind != "tool_result" or part.id not in called
-    ]
+    own = [part for part in message.parts if part.kind != "tool_result" or part.id not in called]
+    parts = [_part(part, results.get(part.id) if part.kind == "tool_call" else None) for part in own[:MAX_PARTS]]
+    if len(own) > MAX_PARTS:
+        parts.append(cut(f"{len(own) - MAX_PARTS:,} more parts"))
     return Shown(message.role, parts, plain_text(message)) if parts or not message.parts else None
 
 

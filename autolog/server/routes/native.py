@@ -23,9 +23,9 @@ from autolog.server._live import follow
 from autolog.server._writer import RecordWrite
 from autolog.stores import sql
 from autolog.stores._contract import Store
-from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
+from autolog.stores.filters import FILTERS, parse_zone, read_query
 from autolog.stores.lookup import find_by_part, with_whole_trace
-from autolog.stores.query import GROUPS, SCORE_GROUPS, Query
+from autolog.stores.query import GROUPS, SCORE_GROUPS, FilterError, Query
 
 MAX_LIMIT = 1_000
 #: The most rows in the answer to a SELECT.

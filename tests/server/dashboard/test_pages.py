@@ -22,9 +22,10 @@ from page_samples import HOSTILE, NOW, chat, fill
 from traffic import FOLDER, recordings
 
 from autolog._display.figures import dollars, number, seconds
+from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.server._keys import list_keys
-from autolog.server.dashboard import charts, export, snippets
+from autolog.server.dashboard import charts, conversation, export, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import json_tree
@@ -695,3 +696,16 @@ def test_a_revoked_key_ends_the_stream(running: Live, monkeypatch: pytest.Monkey
             running.store, next(name for name, data in list_keys(running.store).items() if data["name"] == "gone")
         )
         assert "data" not in "".join(lines)  # the stream ends; otherwise this waits for the timeout
+
+
+@pytest.mark.parametrize(
+    ("request_body", "response_body"),
+    [({"messages": [{"role": "user", "content": [{"type": "text", "text": "one part"}] * 5_000}]}, {}),
+     ({"messages": [{"role": "system", "content": "one part"}] * 5_000}, {}),
+     ({}, {"choices": [{"message": {"role": "assistant", "content": "one part"}}] * 5_000})],
+)  # fmt: skip
+def test_a_page_shows_the_first_of_very_many_parts(request_body: Any, response_body: Any) -> None:
+    bodies = {"request_body": encode_json(request_body), "response_body": encode_json(response_body)}
+    shown = conversation.contents(Record(id="r", kind="llm", **bodies))
+    said = [part for name in ("answer", "instructions", "turn") for message in shown[name] for part in message.parts]
+    assert 0 < sum("one part" in part for part in said) <= 300
