@@ -6,6 +6,7 @@ be the topic, so that a value counts as a secret only if its name leaves no doub
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -50,12 +51,25 @@ def hides_secret(path: Path, value: Any, own: bool) -> bool:
         value: a JSON value; only strings, and numbers that are passwords or codes, can be secrets.
         own: whether the value is the program's own data rather than part of a conversation with a model.
     """
+    if not _may_name_secret(path[-1 - _ABOVE :]):
+        return False
     name = path[-1]
     if own and holds_code(name) and _is_code(value):
         return True
     if isinstance(value, str):
         return bool(value) and (_is_secret(name, value, own) or _holds(path, value, own))
     return own and isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower()
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_name_secret(names: Path) -> bool:
+    """Return whether any value below these keys may be a secret; a long stream asks this for the same few keys."""
+    name = names[-1]
+    return (
+        any(map(suggests_secret, names))
+        or "passw" in name.lower()
+        or any(suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret))
+    )
 
 
 def is_hash(value: str) -> bool:

@@ -27,6 +27,7 @@ def edit_in_pieces(events: list[Any], rules: Rules, names: tuple[str, ...] | Non
         rules: the edits to make.
         names: the keys of texts that arrive in pieces; None for all keys except those of the format's own words.
     """
+    rules.prepare(events)
     collector = _Collector(rules, names)
     found = collector.walk(events)
     edited = {

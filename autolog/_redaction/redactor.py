@@ -16,6 +16,7 @@ from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
+from autolog._redaction.groups import clean_texts
 from autolog._redaction.headers import KEY_HEADERS
 from autolog._redaction.look import is_long_text, lists_joined, may_hold_secret, pieces_joined, several_at_once
 from autolog._redaction.objects import hides_secret
@@ -24,6 +25,7 @@ from autolog._redaction.presidio import recognized
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
 from autolog._redaction.secrets import secrets_in
+from autolog._redaction.spans import Span
 from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 
 REDACTED = "[REDACTED]"
@@ -43,6 +45,7 @@ class Redactor:
         environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
         self._clean: set[tuple[tuple[str, str], ...]] = set()
+        self._clean_texts: set[str] = set()
         self._own_data = _WalkRules(self, own=True)
         self._conversation = _WalkRules(self, own=False)
 
@@ -69,6 +72,8 @@ class Redactor:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out(record)
             report("redacting a body", error)
+        finally:
+            self._clean_texts = set()
         return ()
 
     def fields(self, record: Record, done: tuple[Any, ...] = ()) -> None:
@@ -164,19 +169,28 @@ class Redactor:
                 return REDACTED
         return value
 
+    def prepare(self, value: Any) -> None:
+        """Search the texts of JSON data for secrets together; `edits` need not search those without any again."""
+        if self._secrets:
+            self._clean_texts = clean_texts(value, lambda text: bool(self._secret_spans(text)))
+
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
         """Return the edits of a text; the user's patterns do not apply to the format's own words."""
         patterns = () if structural else self._rules.patterns
         spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
-        if self._secrets:
-            for known in self._known:
-                spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
-            spans += secrets_in(text)
+        if self._secrets and text not in self._clean_texts:
+            spans += self._secret_spans(text)
         edits = [(start, end, REDACTED) for start, end in spans]
         if self._rules.pii and not structural:
             edits += personal_data(text)
             edits += recognized(text)
         return without_overlaps(edits)
+
+    def _secret_spans(self, text: str) -> list[Span]:
+        spans = list(secrets_in(text))
+        for known in self._known:
+            spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
+        return spans
 
 
 class _WalkRules:
@@ -188,6 +202,7 @@ class _WalkRules:
         self._redactor = redactor
         self._own = own
         self.edits = redactor.edits
+        self.prepare = redactor.prepare
 
     def hides(self, path: Path, value: Any) -> Any:
         return self._redactor.hides(path, value, self._own)

@@ -70,7 +70,7 @@ def _server_sent(event: Event) -> bytes:
 def _json(body: bytes, value: Any, rules: Rules) -> bytes:
     """Return JSON after all edits: the same bytes if there are none, else the value encoded again."""
     changed = _walked(value, rules)
-    if changed is value and not any(_walked(hidden, rules) is not hidden for hidden in _overwritten(body)):
+    if changed is value and not _hides_more(body, rules):
         return body
     return encode_json(changed)
 
@@ -217,11 +217,9 @@ def _lines(body: bytes, rules: Rules) -> bytes:
     return b"".join(lines) if changed else body
 
 
-def _hides_more(line: bytes, rules: Rules) -> bool:
-    """Return whether a JSON line has a finding in the value of a duplicate key, which a JSON reader does not see."""
-    return bool(rules.edits(line.decode(errors="replace"))) and any(
-        _walked(hidden, rules) is not hidden for hidden in _overwritten(line)
-    )
+def _hides_more(body: bytes, rules: Rules) -> bool:
+    """Return whether JSON has a finding in the value of a duplicate key, which a JSON reader does not see."""
+    return any(_walked(hidden, rules) is not hidden for hidden in _overwritten(body))
 
 
 def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
@@ -243,6 +241,9 @@ class _Shorter:
 
     def hides(self, path: Path, value: Any) -> Any:  # noqa: ARG002 - the rules' signature
         return value
+
+    def prepare(self, value: Any) -> None:
+        pass
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:  # noqa: ARG002 - the rules' signature
         left_out = len(text) - self._most

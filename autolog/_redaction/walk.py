@@ -49,6 +49,10 @@ class Rules(Protocol):
         """Return the replacement of a value, or the value itself to keep it."""
         ...
 
+    def prepare(self, value: Any) -> None:
+        """Take note of JSON data whose texts are to be edited."""
+        ...
+
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
         """Return the edits of a text, in order and without overlap.
 
@@ -124,9 +128,10 @@ class Walk:
         """
         for part in owner.keys() & _PRIVATE_PARTS if "kty" in owner else ():
             changed[part] = self._rules.hides((*path, "private_key"), changed[part])
+        if _VALUES.isdisjoint(owner):
+            return
         values = owner.keys() & _VALUES
-        named = owner.keys() & _NAMES if values else ()
-        for name in (owner[key] for key in named):
+        for name in (owner[key] for key in owner.keys() & _NAMES):
             for key in values if isinstance(name, str) else ():
                 if isinstance(changed[key], str):
                     changed[key] = self._rules.hides((*path, name), changed[key])

@@ -1,0 +1,65 @@
+"""Search many texts at once: most contain nothing like a secret, and to search each on its own takes 25 us or more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from autolog._record.bodies import decode_json
+from autolog._redaction.keys import RUN
+
+#: What separates texts that are searched together: no pattern matches across it, because it contains no quote, no
+#: blank and no letter between two line ends.
+_BETWEEN = "\n\0\n"
+#: The length of the texts that are searched together, in characters; after a finding each is searched on its own.
+_GROUP = 16_384
+
+
+def clean_texts(value: Any, finds: Callable[[str], bool]) -> set[str]:
+    """Return the texts of JSON data in which a search finds nothing.
+
+    Args:
+        value: JSON data, whose texts may be JSON themselves.
+        finds: the search; it must find in texts that are joined by lines all that it finds in each.
+    """
+    clean: set[str] = set()
+    for group in _groups(_texts(value)):
+        found = len(group) == 1 or finds(_BETWEEN.join(group))
+        clean.update([text for text in group if not (found and finds(text))])
+    return clean
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
+    group: list[str] = []
+    length = 0
+    for text in texts:
+        group.append(text)
+        length += len(text)
+        if length >= _GROUP:
+            yield group
+            group, length = [], 0
+    yield group
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the distinct texts of JSON data that are long enough for a secret, including the keys of objects."""
+    seen: set[str] = set()
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            left += item.values()
+            left += item
+        elif isinstance(item, list):
+            left += item
+        elif isinstance(item, str) and len(item) >= RUN // 2 and item not in seen:
+            seen.add(item)
+            inner = decode_json(item) if item[:1] in _JSON else None
+            if isinstance(inner, (dict, list, str)):
+                left.append(inner)
+            else:
+                yield item
+
+
+#: The first characters of JSON that may contain texts.
+_JSON = ("{", "[", '"')
