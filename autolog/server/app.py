@@ -31,6 +31,7 @@ from autolog.server._limits import Limits
 from autolog.server._notify import Notifier
 from autolog.server._projects import read_projects
 from autolog.server._services import Services
+from autolog.server.dashboard._page import refuse_here, root_of
 from autolog.server.dashboard.pages import PAGES
 from autolog.stores import open_store
 from autolog.stores._contract import Store
@@ -155,7 +156,10 @@ async def _not_found(request: Request, error: Exception) -> ASGIApp:
         message = f"{request.method} is not allowed on this path"
     else:
         message = "there is nothing at this path"
-    reply = fault_reply(dialect, Fault(status, message))
+    if request.url.path.removeprefix(root_of(request)).startswith("/ui/"):  # a person is reading
+        reply = refuse_here(request, Fault(status, f"{message[0].upper()}{message[1:]}."))
+    else:
+        reply = fault_reply(dialect, Fault(status, message))
     return encode(replace(reply, headers={**reply.headers, **(getattr(error, "headers", None) or {})}))
 
 

@@ -70,3 +70,5 @@ def test_documents(server: Server) -> None:
     assert "http" not in page.replace("https://", "").replace("http-equiv", "") or "//" not in page
     assert server.call("GET", "/nothing").json()["error"]["message"] == "there is nothing at this path"
     assert server.call("GET", "/v5/nothing").json() == {"detail": "there is nothing at this path"}
+    missing = server.call("GET", "/ui/nothing")
+    assert (missing.status_code, "<h1>Not found</h1>" in missing.text) == (404, True)
