@@ -109,8 +109,14 @@ _STRANGE_COST = "the response states a cost, which its provider is not known to 
 
 def _unknown_host(record: Record) -> str | None:
     """Return the host of a call if it is not a provider's, but a gateway, a proxy or the user's server; else None."""
-    host = urlsplit(record.request_url or "").netloc
+    host = urlsplit(_address(record) or "").netloc
     return None if not host or provider_at(host) else host
+
+
+def _address(record: Record) -> str | None:
+    """Return the URL of a call; for a report of one, that of the host in it, if it names one."""
+    host = record.extra.get("server_address")
+    return record.request_url or (f"https://{host}" if host else None)
 
 
 def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: frozenset[str]) -> Iterator[str]:
@@ -166,7 +172,7 @@ def _terms(record: Record, facts: Facts) -> Terms:
         tier=None if batch else record.response_service_tier,
         batch=batch,
         speed=facts.speed,
-        geo=facts.geo or _region(record.request_url),
+        geo=facts.geo or _region(_address(record)),
         reported=facts.reported_cost,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -115,6 +116,15 @@ def url_path(record: Record) -> str:
     """Return the path of the provider's URL; or else the name of the function or the prompt."""
     path = urlsplit(record.request_url or "").path
     return path or str(record.extra.get("function_name") or "") or record.prompt_name or ""
+
+
+_ADDRESS = re.compile(r"(?:[\w+.-]+://)?(?:[^/@]*@)?([\w.-]+(?::\d+)?)(?:[/?#]|$)")
+
+
+def host_of(address: Any) -> str | None:
+    """Return the host, with its port, in a URL or an address without a scheme; None if there is none."""
+    found = _ADDRESS.match(address) if isinstance(address, str) else None
+    return found and found[1]
 
 
 def model_of(record: Record) -> str:

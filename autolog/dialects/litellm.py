@@ -12,7 +12,7 @@ from typing import Any
 from autolog._reading.derive import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog.dialects._convert import fill_times, new_id, parse_time, text_of, to_body
+from autolog.dialects._convert import fill_times, host_of, new_id, parse_time, text_of, to_body
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, parse_json, why_misread
 from autolog.dialects._providers import provider_called
 from autolog.providers._fields import count, mapping, text, texts
@@ -124,6 +124,8 @@ def _decode(payload: Json) -> Record:
     if record.cached:
         record.cost, record.custom_cost = 0.0, True
     url, record.request_url = record.request_url, None  # the base URL has no path that would tell the format
+    if (host := host_of(url)) is not None:
+        record.extra = {**record.extra, "server_address": host}
     status = record.status
     derive(record)
     record.request_url, record.status = url, status

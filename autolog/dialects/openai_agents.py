@@ -16,12 +16,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
-from autolog.dialects._convert import fill_times, parse_time, to_body
+from autolog.dialects._convert import fill_times, host_of, parse_time, to_body
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
 from autolog.providers import provider_at
 from autolog.providers._fields import count, mapping, text
@@ -208,8 +207,8 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
     record.request_model = text(data.get("model"))
     record.response_id = text(data.get("response_id"))
     settings = mapping(data.get("model_config"))
-    address = urlsplit(text(settings.get("base_url")) or "").netloc
-    record.provider_name = provider_at(address) if address else None
+    host = host_of(settings.get("base_url"))
+    record.provider_name = provider_at(host) if host else None
     parameters = {key: value for key, value in settings.items() if value is not None and key not in _PLACES}
     input_, output = data.get("input"), data.get("output")
     request = {"model": record.request_model, **parameters} if record.request_model else parameters

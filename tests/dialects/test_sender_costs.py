@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from dialects.otlp_samples import log, logs, span, traces
+from dialects.otlp_samples import log, logs, pairs, span, traces
 from dialects.samples import Server
 
 from autolog._reading.derive import fill_in
@@ -443,3 +443,41 @@ def test_an_exchange_costs_what_it_cost_on_the_wire_or_is_an_estimate(server: Se
         assert record.cost == pytest.approx(native)
     else:
         assert details["why"]
+
+
+@pytest.mark.parametrize("address", [
+    {"server.address": "localhost"}, {"server.address": "[::1"}, {"url.full": "https://gw.example/v1/chat/completions"},
+    {"server.address": "api.openai.com"}, {"url.full": "https://api.openai.com:443/v1/chat/completions"}, {},
+])  # fmt: skip
+def test_a_raw_response_from_a_host_that_is_no_providers_is_an_estimate(
+    server: Server, address: dict[str, str]
+) -> None:
+    path, body = SENDERS["openinference, raw"](SHAPES["openai, plain"])
+    body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] += pairs(address)
+    assert server.call("POST", path, body).is_success
+    details = server.only().cost_details or {}
+    is_unknown = any(word in str(address) for word in ("localhost", "gw.example"))
+    assert (details["certainty"], "seller" in details.get("why", "")) == (
+        ("estimated", True) if is_unknown else ("exact", False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "certainty"), [("http://localhost:4000/v1", "estimated"), ("https://api.openai.com/v1", "exact")]
+)
+def test_litellm_names_the_host_that_is_charged(server: Server, base: str, certainty: str) -> None:
+    path, (payload,) = SENDERS["litellm"](SHAPES["openai, plain"])
+    server.call("POST", path, [payload | {"api_base": base}])
+    assert (server.only().cost_details or {})["certainty"] == certainty
+
+
+@pytest.mark.parametrize("cost", [
+    {"gen_ai.usage.cost": 0}, {"gen_ai.usage.cost": -3.0}, {"gen_ai.usage.total_cost": "NaN"},
+    {"gen_ai.usage.cost.amount": 9.99, "gen_ai.usage.cost.currency": "EUR"},
+])  # fmt: skip
+def test_a_reported_cost_that_is_no_amount_of_dollars_is_not_used(server: Server, cost: dict[str, Any]) -> None:
+    shape = SHAPES["openai, plain"]
+    path, body = SENDERS["genai-openai"](shape)
+    body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] += pairs(cost)
+    server.call("POST", path, body)
+    assert server.only().cost == pytest.approx(wire(shape).cost)

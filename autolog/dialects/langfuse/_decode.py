@@ -171,7 +171,7 @@ def _read_call(record: Record, thing: Json) -> None:
         setattr(record, field_name, next((count(usage[word]) for word in words if usage.get(word) is not None), None))
     _add_parts(record, usage)
     total_cost = mapping(thing.get("costDetails")).get("total", mapping(thing.get("usage")).get("totalCost"))
-    if isinstance(total_cost, (int, float)) and not isinstance(total_cost, bool) and 0 <= total_cost <= MAX_DOLLARS:
+    if isinstance(total_cost, (int, float)) and not isinstance(total_cost, bool) and 0 < total_cost <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(total_cost), True
         record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
 

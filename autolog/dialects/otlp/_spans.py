@@ -12,7 +12,7 @@ from autolog._reading.messages import Message, request_messages, response_messag
 from autolog._record.record import USAGE_FIELDS, Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import parsed, request_of, response_of, with_usage
-from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, host_of, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import provider_called, provider_response_id
 from autolog.dialects.otlp._beside import parse_long, without_copies
@@ -58,6 +58,8 @@ def decode_span(span: Span) -> Record:
     _read_duration(record, families, attributes)
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
+    if record.kind == "llm" and (host := host_of(present(attributes, _ADDRESSES))) is not None:
+        record.extra["server_address"] = host
     if record.kind == "agent" and span.scope.name != "autolog":
         record.cost, record.custom_cost, record.cost_details = None, False, None  # a sum over calls that have costs
     data = parse_long(attributes)
@@ -67,6 +69,10 @@ def decode_span(span: Span) -> Record:
     _read_status(record, families, span)
     complete(record)
     return record
+
+
+#: Attributes with the host of a call, or its URL.
+_ADDRESSES = ("server.address", "url.full", "http.url", "gen_ai.openai.api_base")
 
 
 def complete(record: Record) -> None:
@@ -145,7 +151,7 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
         if record.response_finish_reasons is None and (reasons := parsed(present(attributes, family.reasons))):
             record.response_finish_reasons = [*map(_reason, reasons if isinstance(reasons, list) else [reasons])]
         if record.cost is None:
-            _read_cost(record, present(attributes, family.costs), ours)
+            _read_cost(record, present(attributes, family.costs), attributes, ours)
         tags = parsed(present(attributes, family.tags))
         record.tags = record.tags or [str(tag) for tag in (tags if isinstance(tags, list) else [])]
         _read_metadata(record, family, attributes)
@@ -210,13 +216,20 @@ def _number(field: str, value: Any) -> Any:
     return count(value)
 
 
-def _read_cost(record: Record, value: Any, ours: bool) -> None:
+#: Attributes with the currency of a cost.
+_CURRENCIES = ("gen_ai.usage.cost.currency", "gen_ai.usage.cost_currency", "llm.cost.currency")
+
+
+def _read_cost(record: Record, value: Any, attributes: Attributes, ours: bool) -> None:
+    """Set a cost in dollars; a sender's zero is ignored, because senders without a price for a model report it."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             return
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_DOLLARS:
+    if str(present(attributes, _CURRENCIES) or "USD").upper() != "USD":
+        return
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and (ours or value > 0) and value <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(value), True
         if not ours:
             record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
