@@ -729,3 +729,24 @@ def test_the_object_and_the_tools_of_vercels_sdk_are_read() -> None:
     (record,) = otlp.decode_traces(traces(span(attributes))).items
     assert json.loads(record.request_body or b"")["tools"] == [tool]
     assert record.output_preview == '{"city":"Lund"}'
+
+
+@pytest.mark.parametrize("write", [repr, json.dumps])
+def test_litellms_spans_tell_cached_tokens_in_an_object(server: Server, write: Any) -> None:
+    lives = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0, "ephemeral_30m_input_tokens": None}
+    details = {"cached_tokens": 50, "cache_creation_tokens": 20, "cache_creation_token_details": lives}
+    server.call("POST", "/v1/traces", traces(span({
+        **CHAT, "gen_ai.usage.input_tokens": 170, "gen_ai.usage.output_tokens": 10, "gen_ai.cost.total_cost": 0.5,
+        "metadata.usage_object": write({"prompt_tokens": 170, "prompt_tokens_details": details}),
+        "hidden_params": json.dumps({"api_base": "http://127.0.0.1:4000"}),
+    })))  # fmt: skip
+    record = server.only()
+    assert (record.usage_input_tokens, record.usage_cache_read_input_tokens) == (170, 50)
+    assert (record.usage_cache_creation_input_tokens, record.usage_cache_creation_5m_input_tokens) == (20, 20)
+    assert (record.cost, record.extra["server_address"]) == (0.5, "127.0.0.1:4000")
+
+
+def test_an_object_that_python_cannot_read_costs_only_itself(server: Server) -> None:
+    for text in ("{'a': f()}", "{'" + "(" * 5000, "{'a': " + "[" * 3000 + "}"):
+        assert server.call("POST", "/v1/traces", traces(span({**CHAT, "metadata.usage_object": text}))).is_success
+    assert server.only().kind == "llm"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -18,7 +20,7 @@ from autolog.dialects._providers import provider_called, provider_response_id
 from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
-from autolog.dialects.otlp.families import FAMILIES, genai
+from autolog.dialects.otlp.families import FAMILIES, genai, litellm
 from autolog.dialects.otlp.families._family import Family, Names, present
 from autolog.providers._fields import count
 
@@ -72,7 +74,7 @@ def decode_span(span: Span) -> Record:
 
 
 #: Attributes with the host of a call, or its URL.
-_ADDRESSES = ("server.address", "url.full", "http.url", "gen_ai.openai.api_base")
+_ADDRESSES = ("server.address", "url.full", "http.url", "gen_ai.openai.api_base", f"{litellm.PARAMETERS}.api_base")
 
 
 def complete(record: Record) -> None:
@@ -84,16 +86,16 @@ def complete(record: Record) -> None:
         record.status, record.name = status, name or record.name
 
 
-#: Attributes that are JSON objects with further attributes.
+#: Attributes that are objects with further attributes.
 _NESTED = ("mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
-           "langfuse.observation.cost_details")  # fmt: skip
+           "langfuse.observation.cost_details", litellm.USAGE, litellm.PARAMETERS)  # fmt: skip
 
 
 def _flat(attributes: Attributes) -> Attributes:
-    """Return the attributes, and additionally those inside JSON objects, under their full names."""
+    """Return the attributes, and additionally those inside objects, under their full names."""
     found = dict(attributes)
     for key in _NESTED:
-        inner = parsed(attributes.get(key))
+        inner = _object_in(attributes.get(key))
         if isinstance(inner, dict):
             found |= {f"{key}.{word}": value for word, value in _leaves(inner)}
     for key, value in attributes.items():
@@ -102,13 +104,26 @@ def _flat(attributes: Attributes) -> Attributes:
     return found
 
 
-def _leaves(values: Json) -> Iterator[tuple[str, Any]]:
-    """Yield an object's values, and those of nested objects under both names."""
+def _object_in(value: Any) -> Any:
+    """Return the object in a text, as JSON or as Python writes it; any other value unchanged."""
+    found = parsed(value)
+    if isinstance(found, str) and found.startswith("{'") and len(found) <= _MAX_LITERAL:
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return ast.literal_eval(found)
+    return found
+
+
+#: The longest text, in characters, that is read as Python.
+_MAX_LITERAL = 10_000
+
+
+def _leaves(values: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values in an object and the objects in it, each with its path."""
     for word, value in values.items():
         if isinstance(value, dict):
-            yield from ((f"{word}.{inner}", item) for inner, item in value.items())
+            yield from _leaves(value, f"{prefix}{word}.")
         else:
-            yield word, value
+            yield f"{prefix}{word}", value
 
 
 def _read_duration(record: Record, families: Iterable[Family], attributes: Attributes) -> None:
