@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from autolog.errors import ConfigError
+from autolog.errors import ConfigError, shown
 from autolog.providers._table import ROWS
 
 DEFAULT_STORE = "sqlite:///.autolog/logs.db"
@@ -93,7 +93,7 @@ class Config(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if "://" not in self.store:
-            raise ConfigError("store", f"{self.store!r} is not a store URL; write for example {DEFAULT_STORE!r}")
+            raise ConfigError("store", f"{shown(self.store)!r} is not a store URL; write for example {DEFAULT_STORE!r}")
         check_target(self.endpoint, self.dialect)
         for sink in self.sinks:
             check_sink(sink)
@@ -131,7 +131,7 @@ def check_target(endpoint: Any, dialect: Any) -> None:
         ConfigError: if they are not; the message says why.
     """
     if endpoint is not None and not str(endpoint).startswith(("http://", "https://")):
-        raise ConfigError("endpoint", f"{endpoint!r} is not an http:// or https:// URL")
+        raise ConfigError("endpoint", f"{shown(str(endpoint))!r} is not an http:// or https:// URL")
     if dialect == "native":
         return  # without loading the dialects
     from autolog import dialects
@@ -192,7 +192,8 @@ def check_sink(sink: Any) -> None:
     if isinstance(sink, str) and "://" in sink and not sink.startswith("http"):
         return
     if not isinstance(sink, Mapping) or not sink.get("endpoint") or set(sink) - {"endpoint", "api_key", "dialect"}:
-        problem = f"{sink!r} is neither a store URL nor a mapping with endpoint, api_key and dialect"
+        given = f"a mapping with {', '.join(map(str, sink))}" if isinstance(sink, Mapping) else repr(shown(str(sink)))
+        problem = f"{given} is neither a store URL nor a mapping with endpoint, and possibly api_key and dialect"
         raise ConfigError("sinks", problem)
     check_target(sink["endpoint"], sink.get("dialect", "native"))
 

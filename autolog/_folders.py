@@ -29,14 +29,15 @@ _FILE = "sqlite:///"
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder that only this user may enter, and its parents, unless it exists.
+    """Create a folder that only this user may enter, and parents that are missing likewise, unless it exists.
 
     Raises:
         OSError: if the folder cannot be created.
     """
     if folder.is_dir():
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     if folder.name == NAME:  # logs contain prompts, and do not belong in a repository
         (folder / ".gitignore").write_text("*\n")
 

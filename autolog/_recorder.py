@@ -279,7 +279,7 @@ class Recorder(Patching):
             "enabled": config.enabled,
             **self._patch_status(),
             "store": shown(config.store) if config.endpoint is None else None,
-            "endpoint": config.endpoint,
+            "endpoint": None if config.endpoint is None else shown(config.endpoint),
             "dialect": config.dialect if config.endpoint is not None else None,
             "queued": sum(worker.queued for worker in workers),
             "journalled": sum(delivery.waiting for delivery in deliveries),

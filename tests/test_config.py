@@ -79,3 +79,15 @@ def test_the_public_names_are_exact() -> None:
     assert bound <= set(autolog.__all__)
     assert all(hasattr(autolog, name) for name in autolog.__all__)
     assert sorted(autolog.__all__) == autolog.__all__
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"store": "user:a-secret@host"}, {"endpoint": "clickhouse://user:a-secret@host"}, {"endpoint": "host?key=a-secret"},
+     {"sinks": ["https://a-secret@host"]}, {"sinks": [{"endpoint": "http://host", "api_key": "a-secret", "key": ""}]},
+     {"sinks": [{"endpoint": "ftp://user:a-secret@host"}]}],
+)  # fmt: skip
+def test_messages_about_destinations_name_no_secret(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        config_from(options)
+    assert "secret" not in str(refused.value)

@@ -118,26 +118,27 @@ def _server(config: Config) -> Check:
     except ImportError:
         return "server", False, "shipping needs httpx2: pip install 'autolog-llm[ship]'"
     address = str(config.endpoint).rstrip("/")
+    name = shown(address)
     try:
         if config.dialect == "otlp":
             return _probe(config, address)
         if config.dialect != "native":
             httpx2.get(address, timeout=5)
-            return "server", True, f"{address} answers ({config.dialect})"
+            return "server", True, f"{name} answers ({config.dialect})"
         headers = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
         answer = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
     except httpx2.HTTPError as error:
-        return "server", False, f"{address} cannot be reached: {error}"
+        return "server", False, f"{name} cannot be reached: {error}"
     problems = {
         401: "the server does not know the API key",
         403: "the API key lacks the read scope (it may still send)",
     }
     if answer.is_success:
-        return _protocol(address, answer.headers.get(native.PROTOCOL_HEADER))
+        return _protocol(name, answer.headers.get(native.PROTOCOL_HEADER))
     return (
         "server",
         answer.status_code == 403,
-        f"{address}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
+        f"{name}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
     )
 
 
@@ -148,28 +149,28 @@ def _probe(config: Config, address: str) -> Check:
     now = datetime.now(UTC)
     span = Record(id=new_record_id(int(now.timestamp() * 1000)), kind="span", name="autolog doctor", start_time=now,
                   end_time=now, created_at=now)  # fmt: skip
-    sink = HTTPSink(address, config.api_key, "otlp")
+    sink, name = HTTPSink(address, config.api_key, "otlp"), shown(address)
     try:
         refused = sink.write([span])
     except AutologError as error:
-        return "server", False, f"{address} did not accept a span: {error}"
+        return "server", False, f"{name} did not accept a span: {error}"
     finally:
         sink.close()
     if refused:
-        return "server", False, f"{address} accepts OTLP, but refused a span"
-    return "server", True, f"{address} accepted a span named {span.name!r} as {sink.encoding}"
+        return "server", False, f"{name} accepts OTLP, but refused a span"
+    return "server", True, f"{name} accepted a span named {span.name!r} as {sink.encoding}"
 
 
-def _protocol(address: str, version: str | None) -> Check:
+def _protocol(name: str, version: str | None) -> Check:
     """Check the protocol version of a server; the first releases did not report one."""
     if version is None:
-        return "server", True, f"{address} accepts records"
+        return "server", True, f"{name} accepts records"
     is_compatible = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
     versions = f"protocol {version} there, {native.PROTOCOL} here"
     return (
         "server",
         is_compatible,
-        f"{address} {'accepts records' if is_compatible else 'or this installation must be upgraded'}: {versions}",
+        f"{name} {'accepts records' if is_compatible else 'or this installation must be upgraded'}: {versions}",
     )
 
 
