@@ -6,7 +6,7 @@ The library itself runs in `tests/beside/senders/`.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -363,7 +363,7 @@ def test_a_project_is_created_described_and_read_by_its_id(server: Server) -> No
 @pytest.mark.parametrize(
     ("method", "path", "message"),
     [("POST", "/datasets", "datasets"), ("GET", "/api/v1/repos/", "prompts"), ("GET", "/commits/-/x/latest", "prompts"),
-     ("POST", "/runs/stats", "statistics"), ("GET", "/annotation-queues", "annotation queues"), ("POST", "/api/v2/threads/query", "threads")],
+     ("POST", "/runs/group", "groups"), ("GET", "/annotation-queues", "annotation queues"), ("POST", "/api/v2/threads/stats", "threads")],
 )  # fmt: skip
 def test_what_is_not_here_is_named(server: Server, method: str, path: str, message: str) -> None:
     answer = server.call(method, path, {} if method == "POST" else None)
@@ -481,3 +481,31 @@ def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Ser
             1.5,
         )
         assert (record.input_preview, record.output_preview) == ("Weather?", "One moment.")
+
+
+@every_store
+def test_threads_are_listed_with_their_traces_and_sums(server: Server) -> None:
+    """Group three traces by the id in their metadata: two of a thread, one failed, and one without a thread."""
+    now = datetime.now(UTC)
+    for number, (thread, error) in enumerate((("a", None), ("a", "boom"), (None, None), ("b", None))):
+        root_id, llm_id = (f"0190f8a4-0000-7000-8000-00000000{side}{number:03}" for side in ("1", "2"))
+        begun = (now - timedelta(minutes=10 - number)).isoformat()
+        metadata = {} if thread is None else {"thread_id": thread}
+        common = {"trace_id": root_id, "start_time": begun, "end_time": begun, "extra": {"metadata": metadata}}
+        usage = {"usage_metadata": {"input_tokens": 10, "output_tokens": 1, "total_tokens": 11, "total_cost": 0.5}}
+        server.call("POST", "/runs/batch", {"post": [
+            {**run(root_id, "chain"), **common, "inputs": {"q": f"ask {number}"}, "error": error},
+            {**run(llm_id, "llm"), **common, "parent_run_id": root_id, "outputs": usage},
+        ]})  # fmt: skip
+    first = server.call("POST", "/api/v2/threads/query", {"page_size": 1}).json()
+    second = server.call("POST", "/api/v2/threads/query", {"page_size": 1, "cursor": first["next_cursor"]}).json()
+    (b,), (a,) = first["items"], second["items"]
+    assert ((b["thread_id"], b["count"]), second["next_cursor"]) == (("b", 1), None)
+    assert (a["thread_id"], a["count"], a["num_errored_turns"], a["last_error"]) == ("a", 2, 1, "boom")
+    assert (a["total_tokens"], a["total_cost"]) == (22, 1.0)
+    listed = server.call("GET", "/api/v2/threads/a/traces", params={"selects": ["NAME", "TURN_NUMBER"]}).json()
+    assert [item["turn_number"] for item in listed["items"]] == [2, 1]
+    stats = server.call("POST", "/runs/stats", {"run_type": "llm"}).json()
+    assert (stats["run_count"], stats["total_tokens"], stats["total_cost"], stats["error_rate"]) == (4, 44, 2.0, 0)
+    assert server.call("POST", "/runs/stats", {"is_root": True}).json()["error_rate"] == 0.25
+    assert server.call("POST", "/runs/stats", {"run_type": "tool"}).json()["latency_p50"] is None

@@ -34,6 +34,7 @@ from autolog.dialects.langsmith._encode import (
     session_id as session_id,
 )
 from autolog.dialects.langsmith._filter import Filter as Filter, parse_filter as parse_filter
+from autolog.dialects.langsmith._stats import encode_stats as encode_stats, encode_thread as encode_thread
 
 name = "langsmith"
 why_not_shipped = "its backend accepts runs, not calls; LangSmith also accepts OpenTelemetry: dialect='otlp'"
@@ -56,10 +57,10 @@ absent = {
     "/feedback/tokens": "addresses for feedback without a key",
     "/public": "shared runs",
     "/share": "shared runs",
-    "/runs/stats": "statistics of runs; `GET /api/v1/aggregate` has those of all logs",
+    "/runs/group": "groups of runs; `/api/v2/threads/query` has threads",
     "/runs/rules": "rules",
     "/insights": "insights",
-    "/threads": "threads; find runs by `eq(thread_id, ...)`",
+    "/threads": "statistics of threads, and shared ones",
     "/workspaces": "workspaces",
     "/sandboxes": "sandboxes",
     "/agents": "agents",

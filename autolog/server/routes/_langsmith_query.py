@@ -28,7 +28,7 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | 
     Raises:
         Fault: 422, if a field or a filter is not supported.
     """
-    accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
+    accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), offset_of(wanted.get("cursor"))
     runs: list[Record] = []
     last = offset + MAX_LOOKED_AT
     while offset < last:
@@ -44,7 +44,19 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | 
     return runs, str(offset)
 
 
-def _offset(cursor: Any) -> int:
+def all_runs(call: Call, wanted: Json) -> list[Json]:
+    """Return all runs that match, encoded, the newest first.
+
+    Raises:
+        Fault: 422, if a field or a filter is not supported, or more runs match than are searched.
+    """
+    found, cursor = find_runs(call, wanted, MAX_LOOKED_AT)
+    if cursor is not None:
+        raise Fault(422, f"more than {MAX_LOOKED_AT} runs would be searched; restrict start_time and end_time")
+    return [dialect.encode_run(record) for record in found]
+
+
+def offset_of(cursor: Any) -> int:
     if cursor is None:
         return 0
     if not isinstance(cursor, str) or not cursor.isdecimal() or len(cursor) > 12:
@@ -57,7 +69,7 @@ def _run_query(call: Call, wanted: Json) -> Query:
     equal: dict[str, Any] = {"project": call.project}
     if isinstance(wanted.get("id"), list) and wanted["id"]:
         conditions.append(Condition("id", "eq", tuple(map(str, wanted["id"]))))
-    for word, key in (("trace", "trace_id"), ("parent_run", "parent_span_id")):
+    for word, key in (("trace", "trace_id"), ("parent_run", "parent_span_id"), ("thread", "session")):
         if wanted.get(word):
             equal[key] = str(wanted[word])
     if wanted.get("error") is not None:
@@ -129,3 +141,40 @@ def encode(call: Call, record: Record) -> Json:
         for name, description in files.items()
     }
     return {**dialect.encode_run(record), "s3_urls": urls}
+
+
+# The newer API
+
+_UNKNOWN = ("ai_search", "sem_filter", "min_feedback_modified_at", "max_feedback_modified_at", "reference_dataset_id")
+
+
+def wanted_by_v2(given: Json) -> Json:
+    """Return the fields of a request to the newer API in the words of `/runs/query`.
+
+    Raises:
+        Fault: 422, if a field is not supported.
+    """
+    if not isinstance(given.get("selects"), (list, type(None))):
+        raise Fault(422, "selects: is not a list of fields")
+    for key in _UNKNOWN:
+        if given.get(key):
+            raise Fault(422, f"{key}: is not supported; use filter, trace_filter or tree_filter")
+    run_type = given.get("run_type")
+    return {
+        **{key: given.get(key) for key in ("cursor", "filter", "trace_filter", "tree_filter", "is_root")},
+        "session": given.get("project_ids"),
+        "error": given.get("has_error"),
+        "id": given.get("ids"),
+        "trace": given.get("trace_id"),
+        "run_type": str(run_type).lower() if run_type else None,
+        "reference_example": given.get("reference_examples"),
+        "start_time": given.get("min_start_time"),
+        "end_time": given.get("max_start_time"),
+    }
+
+
+def page_size(given: Json, usual: int, most: int) -> int:
+    size = given.get("page_size", usual)
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
+        raise Fault(422, f"page_size: must be a number from 1 to {most}")
+    return size

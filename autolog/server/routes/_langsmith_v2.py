@@ -1,4 +1,4 @@
-"""LangSmith's newer API for reading back, `/api/v2`, which its client's `client.runs` and `client.traces` use.
+"""LangSmith's newer API for reading back, `/api/v2`: its client's `client.runs`, `client.traces` and `client.threads`.
 
 Runs have the fields that a request selects, in other words than before, and pages a cursor.
 """
@@ -11,12 +11,11 @@ from autolog._record.record import Record
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
-from autolog.server.routes import _langsmith_sessions
-from autolog.server.routes._langsmith_query import encode, find_runs
+from autolog.server.routes import _langsmith_sessions, _langsmith_threads
+from autolog.server.routes._langsmith_query import encode, find_runs, page_size, wanted_by_v2
 
 #: The most runs on a page, and of a trace.
 MAX_RUNS, MAX_IN_TRACE = 1_000, 1_000
-_UNKNOWN = ("ai_search", "sem_filter", "min_feedback_modified_at", "max_feedback_modified_at", "reference_dataset_id")
 
 
 def query_runs(call: Call) -> Reply:
@@ -26,42 +25,10 @@ def query_runs(call: Call) -> Reply:
         Fault: 422, if a field or a filter is not supported.
     """
     given = call.object()
-    wanted = _wanted(given)
-    found, cursor = find_runs(call, wanted, _page_size(given, 100, MAX_RUNS))
+    wanted = wanted_by_v2(given)
+    found, cursor = find_runs(call, wanted, page_size(given, 100, MAX_RUNS))
     items = [_select(call, record, given.get("selects")) for record in found]
     return Reply(200, {"items": items, "next_cursor": cursor})
-
-
-def _wanted(given: Json) -> Json:
-    """Return a request's fields in the words of `/runs/query`.
-
-    Raises:
-        Fault: 422, if a field is not supported.
-    """
-    if not isinstance(given.get("selects"), (list, type(None))):
-        raise Fault(422, "selects: is not a list of fields")
-    for key in _UNKNOWN:
-        if given.get(key):
-            raise Fault(422, f"{key}: is not supported; use filter, trace_filter or tree_filter")
-    run_type = given.get("run_type")
-    return {
-        **{key: given.get(key) for key in ("cursor", "filter", "trace_filter", "tree_filter", "is_root")},
-        "session": given.get("project_ids"),
-        "error": given.get("has_error"),
-        "id": given.get("ids"),
-        "trace": given.get("trace_id"),
-        "run_type": str(run_type).lower() if run_type else None,
-        "reference_example": given.get("reference_examples"),
-        "start_time": given.get("min_start_time"),
-        "end_time": given.get("max_start_time"),
-    }
-
-
-def _page_size(given: Json, usual: int, most: int) -> int:
-    size = given.get("page_size", usual)
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
-        raise Fault(422, f"page_size: must be a number from 1 to {most}")
-    return size
 
 
 def _select(call: Call, record: Record, selects: Any) -> Json:
@@ -86,10 +53,16 @@ def query_traces(call: Call) -> Reply:
     """
     given = call.object()
     ids = given.get("trace_ids")
-    wanted = {**_wanted(given), "is_root": True, "filter": given.get("trace_filter"), "trace_filter": None, "id": ids}
+    wanted = {
+        **wanted_by_v2(given),
+        "is_root": True,
+        "filter": given.get("trace_filter"),
+        "trace_filter": None,
+        "id": ids,
+    }
     if given.get("project_id"):
         wanted["session"] = [str(given["project_id"])]
-    found, cursor = find_runs(call, wanted, _page_size(given, 20, 100))
+    found, cursor = find_runs(call, wanted, page_size(given, 20, 100))
     items = [
         {"root_run": _select(call, record, given.get("selects")), "trace_aggregates": _sums(call, record)}
         for record in found
@@ -123,5 +96,6 @@ def routes(base: str) -> list[Route]:
         read("GET", "/runs/{id}", get_run, "one run"),
         read("POST", "/traces/query", query_traces, "find traces"),
         read("GET", "/traces/{id}/runs", trace_runs, "the runs of a trace"),
+        *_langsmith_threads.routes(base),
         *_langsmith_sessions.routes(base),
     ]

@@ -10,7 +10,7 @@ from autolog.dialects._fault import MISREAD, Fault, Json, why_misread
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langsmith_feedback, _langsmith_sessions, _langsmith_v2
-from autolog.server.routes._langsmith_query import encode, find_runs
+from autolog.server.routes._langsmith_query import all_runs, encode, find_runs
 
 #: The most runs that one query returns.
 MAX_RUNS = 100
@@ -100,6 +100,10 @@ def query_runs(call: Call) -> Reply:
     return Reply(200, {"runs": [encode(call, record) for record in found], "cursors": {"next": cursor}})
 
 
+def run_stats(call: Call) -> Reply:
+    return Reply(200, dialect.encode_stats(all_runs(call, call.object())))
+
+
 # Attachments
 
 
@@ -125,6 +129,7 @@ def _routes(base: str) -> list[Route]:
         ingest("POST", "/runs/multipart", multipart, "runs in a form"),
         ingest("PATCH", "/runs/{id}", patch_run, "a run that has ended"),
         read("POST", "/runs/query", query_runs, "find runs"),
+        read("POST", "/runs/stats", run_stats, "statistics of runs"),
         read("GET", "/runs/{id}", get_run, "one run"),
         read("GET", "/settings", settings, "the tenant"),
         *_langsmith_feedback.routes(base),
