@@ -100,16 +100,33 @@ def claim(exchange: Any) -> None:
 
 
 def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
-    """Return the inner one of OpenTelemetry's current span and ours, which is the one that began later."""
-    context = theirs.get_span_context()
-    if not context.is_valid:
+    """Return the inner one of OpenTelemetry's current span and ours, which is the one that began later.
+
+    A span of a provider that we do not follow will not be recorded, and is a parent only if there is no other.
+    """
+    if not theirs.get_span_context().is_valid:
         return ours
+    followed = _followed(theirs)
+    if followed is None and ours is not None:
+        return ours
+    inner = theirs if followed is None else followed
     if ours is not None:
-        began, began_there = getattr(ours, "start_ns", None), getattr(theirs, "start_time", None)
+        began, began_there = getattr(ours, "start_ns", None), getattr(inner, "start_time", None)
         if began_there is None or (began is not None and _on_our_clock(began_there) < began):
             return ours
+    context = inner.get_span_context()
     trace = context.trace_id if bridge is None else bridge.trace(context.trace_id)
-    return OTelParent(trace, context.span_id, getattr(theirs, "name", None))
+    return OTelParent(trace, context.span_id, getattr(inner, "name", None))
+
+
+def _followed(span: Any) -> Any:
+    """Return the span or its parent, whichever passed the bridge; None if neither did."""
+    if not span.is_recording():
+        return span  # of another process, or ended already
+    for context in (span.get_span_context(), getattr(span, "parent", None)):
+        if bridge is not None and context is not None and (live := bridge.live(context.span_id)) is not None:
+            return live.span
+    return None
 
 
 def _on_our_clock(epoch_ns: int) -> int:
@@ -132,6 +149,10 @@ class Bridge:
     def trace(self, trace_id: int) -> int:
         """Return the trace to which an OpenTelemetry trace belongs: ours, if it began inside one of our spans."""
         return self._traces.get(trace_id, trace_id)
+
+    def live(self, span: int) -> LiveSpan | None:
+        """Return a span in progress by its number; None if it did not begin here, or has ended."""
+        return self._live.get(span)
 
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""

@@ -58,6 +58,26 @@ def test_a_call_takes_the_current_span_as_its_parent_without_a_bridge(server: Ch
     assert first.caller == "work"
 
 
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_span_of_a_provider_that_is_not_followed_takes_no_call_out_of_our_trace(
+    follow: bool, server: ChatServer, records: Records, request: pytest.FixtureRequest
+) -> None:
+    autolog.patch_openai()
+    private = sdk.TracerProvider().get_tracer("openai.instrumentation")
+    tracer = request.getfixturevalue("tracer") if follow else None
+    with autolog.span("ours"):
+        with private.start_as_current_span("chat"):
+            ask(server)
+        if tracer is not None:
+            agent = {"gen_ai.operation.name": "invoke_agent"}
+            with tracer.start_as_current_span("agent", attributes=agent), private.start_as_current_span("chat"):
+                ask(server)
+    spans = {record.span_id: record.name for record in records if record.kind != "llm"}
+    parents = [spans[str(record.parent_span_id)] for record in records if record.kind == "llm"]
+    assert parents == (["ours", "agent"] if follow else ["ours"])
+    assert len({record.trace_id for record in records}) == 1
+
+
 def test_spans_of_both_kinds_are_one_tree_however_they_are_nested(
     tracer: Any, server: ChatServer, records: Records
 ) -> None:
