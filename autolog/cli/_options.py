@@ -200,7 +200,20 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
             click.echo("  …", err=True)
     else:
         complain(f"no record has an id that begins or ends with {part!r}; see `autolog logs`")
+        mention_projects(store, project)
     sys.exit(1)
+
+
+def nothing_matches(store: ReadableStore, query: Query) -> None:
+    """Report that a query has no results."""
+    click.echo("Nothing matches.")
+    mention_projects(store, query.equal.get("project"))
+
+
+def mention_projects(store: ReadableStore, project: str | None) -> None:
+    """Report on standard error that a server was perhaps searched in part only: in the project `default`."""
+    if isinstance(store, RemoteStore) and project is None:
+        click.echo("With a key for all projects, only `default` was searched; --project names another.", err=True)
 
 
 def mention_journal() -> None:

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from autolog.cli._columns import COLUMNS, DEFAULT, ColumnNames, record_lines, total_line
-from autolog.cli._options import filter_options, mention_journal, open_for_reading, query_from, reading_options
+from autolog.cli._options import (
+    filter_options,
+    mention_journal,
+    nothing_matches,
+    open_for_reading,
+    query_from,
+    reading_options,
+)
 from autolog.cli._render import console, echo_record, print_lines, table_width
 
 
@@ -53,4 +60,4 @@ def logs(
         matching = opened.count(query) if len(records) == limit and query.text is None else None
         screen.print(total_line(records, matching))
     else:
-        click.echo("Nothing matches.")
+        nothing_matches(opened, query)

@@ -18,7 +18,14 @@ from autolog._display.figures import dollars, number, seconds
 from autolog._display.files import safe_cell
 from autolog._display.page import text
 from autolog.cli._comparison import compare, comparison_lines
-from autolog.cli._options import ReadableStore, filter_options, open_for_reading, query_from, reading_options
+from autolog.cli._options import (
+    ReadableStore,
+    filter_options,
+    nothing_matches,
+    open_for_reading,
+    query_from,
+    reading_options,
+)
 from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, Query, ScoreSum
@@ -100,7 +107,7 @@ def stats(
         cells = [[text("–" if row.group is None else row.group), *_cells(row)] for row in rows]
         print_lines(screen, draw(columns, cells, table_width(screen, wide), [Text("total"), *_cells(total)]))
     else:
-        click.echo("Nothing matches.")
+        nothing_matches(opened, query)
 
 
 def _show_comparison(opened: ReadableStore, query: Query, by: str, wide: bool, as_json: bool) -> None:
@@ -113,7 +120,7 @@ def _show_comparison(opened: ReadableStore, query: Query, by: str, wide: bool, a
         screen = console()
         print_lines(screen, comparison_lines(pairs, total, by, table_width(screen, wide)))
     else:
-        click.echo("Nothing matches.")
+        nothing_matches(opened, query)
 
 
 def _score_group(by: str) -> str:

@@ -64,6 +64,13 @@ def test_the_endpoint_of_the_environment_is_read(server: Live, monkeypatch: pyte
         run("logs", "--store", "sqlite:///none.db")
 
 
+def test_an_empty_answer_names_the_project_that_was_searched(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", server.url)
+    for words in (["logs", "--user", "nobody"], ["stats", "--user", "nobody"], ["show", "nobody"]):
+        assert "only `default` was searched; --project names another" in run(*words).stderr
+        assert "--project names another" not in run(*words, "--project", "shop").stderr
+
+
 def test_tail_follows_a_server(server: Live) -> None:
     lines = output("tail", "--since", "2026-11-01", "--limit", "9", "--json", "--server", server.url).splitlines()
     assert [json.loads(line)["name"] for line in lines] == [f"chat {n}" for n in range(9)]
