@@ -105,10 +105,13 @@ class Store(Protocol):
         """Return the sequence number of the latest arrival; 0 in an empty store."""
         ...
 
-    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
+    def aggregate(
+        self, query: Query, group: str | None = None, zone: tzinfo | None = UTC, ranked: int | None = None
+    ) -> list[Aggregate]:
         """Sum up the matching provider calls by one of GROUPS: times in order, other groups by number of calls.
 
-        `zone` is the time zone of hours, days, weeks and months; None for this machine's.
+        `zone` is the time zone of hours, days, weeks and months; None for this machine's. `ranked` is the number of
+        groups, from the first, whose percentiles are needed; those of the others may be None.
         """
         ...
 

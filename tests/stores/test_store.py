@@ -219,6 +219,18 @@ def test_aggregate(store: Store) -> None:
     assert [row.group for row in store.aggregate(Query({"kind": "llm"}), "hour")] == ["2026-11-20T12:00"]
 
 
+def test_the_first_groups_have_percentiles_and_all_have_their_sums(store: Store) -> None:
+    sessions = [name for name, calls in (("a", 3), (None, 2), ("b", 2), ("c", 1)) for _ in range(calls)]
+    store.write([record(n, session=name, cost=1.0) for n, name in enumerate(sessions)])
+    whole = store.aggregate(Query(), "session")
+    for ranked in range(5):
+        found = store.aggregate(Query(), "session", ranked=ranked)
+        assert found[:ranked] == whole[:ranked]
+        assert [(row.group, row.calls, row.cost) for row in found] == [
+            (row.group, row.calls, row.cost) for row in whole
+        ]
+
+
 def test_aggregating_by_nonsense_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="cannot group by"):
         store.aggregate(Query(), "nonsense; DROP TABLE log")

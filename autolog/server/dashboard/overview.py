@@ -122,8 +122,8 @@ def sums_by(request: PageRequest) -> Reply:
 
 def _sums_by(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> dict[str, Any]:
     """Return what `by.html` shows: the sums by a dimension, and how they changed."""
-    groups = _groups(request, query, by, since, until)
-    earlier = {total.value: total for total in _groups(request, query, by, since - (until - since), since)}
+    groups = _groups(request, query, by, since, until, MAX_GROUPS)
+    earlier = {total.value: total for total in _groups(request, query, by, since - (until - since), since, 0)}
     changes = [Change(group, earlier.get(group.value, Total())) for group in groups]
     costly = sorted((change for change in changes if change.now.cost), key=lambda change: -change.now.cost)
     failing = sorted((change for change in changes if change.now.errors), key=lambda change: -change.more_errors)
@@ -174,11 +174,16 @@ def _ends(query: Query) -> tuple[datetime, datetime]:
     return query.since or until - timedelta(days=7), until
 
 
-def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> list[Total]:
-    """Return the sums by value, most calls first; precomputed if possible, else from the records."""
+def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime, ranked: int) -> list[Total]:
+    """Return the sums by value, most calls first; precomputed if possible, else from the records.
+
+    At least the first `ranked` have percentiles.
+    """
     if by in DIMENSIONS:
         return charts.totals(request.store.totals(query.equal.get("project"), by, since, until))
-    rows = request.store.aggregate(Query(query.equal, since=since, until=until), GROUPS[by][0])
+    within = Query(query.equal, since=since, until=until)
+    # One group more than is shown, because the calls without a value are left out
+    rows = request.store.aggregate(within, GROUPS[by][0], ranked=ranked and ranked + 1)
     return [
         Total(
             row.group, row.calls, row.errors, row.input_tokens or 0, row.output_tokens or 0, row.cost or 0.0,

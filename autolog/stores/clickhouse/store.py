@@ -303,7 +303,13 @@ class ClickHouseStore:
             after = found[-1].seq
             yield from self.with_bodies([kept.record for kept in found])
 
-    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
+    def aggregate(
+        self,
+        query: Query,
+        group: str | None = None,
+        zone: tzinfo | None = UTC,
+        ranked: int | None = None,  # noqa: ARG002 - all are, at once
+    ) -> list[Aggregate]:
         check_group(group)
         changes = shifts(self, query, zone) if group in TIME_GROUPS else []
         values = Values()

@@ -33,22 +33,29 @@ def read_sums(
     condition: str,
     values: Sequence[Any],
     shifts: Sequence[tuple[int, int]] = (),
+    ranked: int | None = None,
 ) -> list[Aggregate]:
     """Return sums of the calls that meet a condition, by one of GROUPS.
 
-    Times come in order; other groups by their number of calls, the most first. For `shifts`, see `_shifted`.
+    Times come in order; other groups by their number of calls, the most first. For `shifts`, see `_shifted`. Only the
+    first `ranked` groups have percentiles, because of 100,000 sessions they take longer than the sums.
     """
     key = _GROUP_SQL.get(group, f'"{group}"').format(at=_shifted(shifts)) if group else "NULL"
     order = '"group"' if group in TIME_GROUPS else 'count(*) DESC, "group"'
     table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
     calls = f"FROM {table} WHERE {condition} AND log.kind = 'llm'"
-    percentiles = _percentiles(db, key, calls, values)
     sql = f"""
         SELECT {key} AS "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
             sum(cost), sum({UNPRICED}) {calls} GROUP BY "group" ORDER BY {order}"""
+    rows = db.execute(sql, values).fetchall()
+    if ranked is not None and ranked < len(rows):
+        first = [row[0] for row in rows[:ranked]]
+        calls += f" AND ({key} IN ({', '.join('?' * ranked)}){f' OR {key} IS NULL' if None in first else ''})"
+        values = [*values, *first]
+    percentiles = _percentiles(db, key, calls, values)
     return [
         Aggregate(None if value is None else str(value), *sums, *percentiles.get(value, (None, None, None)))
-        for value, *sums in db.execute(sql, values)
+        for value, *sums in rows
     ]
 
 

@@ -206,12 +206,14 @@ class SQLiteStore:
             after = found[-1].seq or after
             yield from self.with_bodies(found)
 
-    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
+    def aggregate(
+        self, query: Query, group: str | None = None, zone: tzinfo | None = UTC, ranked: int | None = None
+    ) -> list[Aggregate]:
         check_group(group)
         changes = shifts(self, query, zone) if group in TIME_GROUPS else []
         condition, values = where(query)
         with self._file.translated():
-            return _aggregate.read_sums(self._file.reader, group, condition, values, changes)
+            return _aggregate.read_sums(self._file.reader, group, condition, values, changes, ranked)
 
     def summarise(
         self,
