@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from autolog._guard import guard
-from autolog._native import RLock, allocate_lock, get_ident, sleep, start_new_thread, wait_for_leaving
+from autolog._native import RLock, allocate_lock, get_ident, process_mark, sleep, start_new_thread, wait_for_leaving
 
 Lock = TypeVar("Lock")
 Hook = TypeVar("Hook", bound=Callable[[], Any])
@@ -239,6 +239,23 @@ def _after_fork_in_child() -> None:
             hook()
     for worker in workers:
         worker.reset()
+    mark[0] = 1
+
+
+#: A byte that is 0 in a process that has been forked and has not started over yet.
+mark = process_mark()
+_starting_over = allocate_lock()
+
+
+def start_over_if_forked() -> None:
+    """Start over in a process that was forked without Python's knowledge, by a C function: uWSGI forks its workers so.
+
+    None of our hooks has run then. Frequent callers look at `mark` themselves.
+    """
+    if not mark[0]:
+        with _starting_over:
+            if not mark[0]:
+                _after_fork_in_child()
 
 
 # The last flush
@@ -251,6 +268,7 @@ def flush_all(end: bool = True) -> None:
 
 
 def _flush_all(end: bool) -> None:
+    start_over_if_forked()
     deadline = monotonic() + EXIT_TIMEOUT
     end_in_flight()
     closing = _in_order()

@@ -1,4 +1,4 @@
-"""Threads, locks and sleeping, as they were when autolog was imported.
+"""Threads, locks and sleeping, as they were when autolog was imported; and memory that a fork wipes.
 
 gevent and eventlet replace those of the standard library by cooperative ones. If they do so after autolog was imported
 (`gunicorn -k gevent --preload`), a worker that mixes both kinds would be a greenlet blocked in a lock of the operating
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import mmap
 import os
+import sys
 import threading
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
@@ -24,6 +26,7 @@ __all__ = [
     "Thread",
     "allocate_lock",
     "get_ident",
+    "process_mark",
     "sleep",
     "start_new_thread",
     "wait_for_leaving",
@@ -31,6 +34,25 @@ __all__ = [
 
 #: The lock's class. `threading.RLock` itself is a function, which returns whichever kind is in force when it is called.
 RLock = type(threading.RLock())
+
+#: `MADV_WIPEONFORK` of Linux 4.14 (madvise(2)), which Python's `mmap` does not name.
+_WIPE_ON_FORK = 18
+
+
+def process_mark() -> mmap.mmap | bytearray:
+    """Return a byte that is 1, and that becomes 0 in a forked process; where the system cannot do that, it stays 1.
+
+    Looking at it takes a tenth of the time of `os.getpid()`.
+    """
+    mark: mmap.mmap | bytearray = bytearray(1)
+    if sys.platform == "linux":
+        memory = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError):
+            memory.madvise(_WIPE_ON_FORK)
+            mark = memory
+    mark[0] = 1
+    return mark
+
 
 #: The operating system's ids of our threads that have ended as far as Python knows, but may still be cleaning up.
 _leaving: set[int] = set()

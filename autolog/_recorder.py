@@ -339,6 +339,7 @@ class Recorder(Patching):
             queue.put(span)
 
     def _workers(self) -> list[Queue | Delivery]:
+        _lifecycle.start_over_if_forked()
         return [] if self._queue is None else [self._queue, *self._queue.deliveries]
 
     def _open_queue(self) -> Queue:

@@ -139,6 +139,31 @@ with autolog.span("both") as span:
     assert kept(tmp_path) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux wipes memory at a fork")
+def test_a_fork_that_python_does_not_know_of_starts_over_too(tmp_path: Path) -> None:
+    code = """
+import ctypes, os
+import autolog
+with autolog.span("parent"): pass
+assert autolog.flush(20)
+children = []
+for number in range(2):
+    child = ctypes.PyDLL(None).fork()  # as uWSGI does
+    if not child:
+        with autolog.span(f"child {number}"): pass
+        os._exit(0 if autolog.flush(20) else 1)
+    children.append(child)
+print(*(os.waitpid(child, 0)[1] for child in children))
+"""
+    done = run(code, tmp_path)
+    assert done.stdout == "0 0\n", done.stderr
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
+    records = store.find(Query())
+    store.close()
+    assert sorted(str(record.name) for record in records) == ["child 0", "child 1", "parent"]
+    assert len({record.trace_id for record in records}) == 3
+
+
 @posix
 def test_a_fork_waits_for_our_imports_before_it_takes_locks_that_these_may_need(tmp_path: Path) -> None:
     code = """

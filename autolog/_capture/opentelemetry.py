@@ -18,6 +18,7 @@ from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan
 from autolog._guard import report
+from autolog._lifecycle import start_over_if_forked
 from autolog._record.ids import new_record_id
 
 #: The most spans and traces that are remembered; the oldest are forgotten.
@@ -195,6 +196,7 @@ class Bridge:
             report("noting a span of OpenTelemetry's", error)
 
     def _begin(self, span: Any) -> None:
+        start_over_if_forked()
         context, parent = span.get_span_context(), span.parent
         ours = _ours()
         inside = parent.span_id if parent is not None else None

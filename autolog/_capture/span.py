@@ -13,7 +13,7 @@ from autolog._capture.opentelemetry import enclosing_span
 from autolog._capture.snapshot import freeze, weigh
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, pass_on, report
-from autolog._lifecycle import after_fork_in_child
+from autolog._lifecycle import after_fork_in_child, mark, start_over_if_forked
 from autolog._record.ids import format_span, format_trace, new_bits
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Span:
     _token: Token[Parent | None] | None = None
 
     def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        if not mark[0]:
+            start_over_if_forked()
         self._emit = emit
         self._process = _process
         self.name = name
