@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
 from autolog._redaction.places import IN_COMMANDS, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
@@ -300,7 +300,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
 # Before a body is decoded
 
 #: A line as in `_LINE`, at the start of a text or after a line end, escaped or not.
-_LINE_BEGUN = re.compile(rb"(?:\n|\\n|\")" + _LINE)
+_LINE_BEGUN = late(rb"(?:\n|\\n|\")" + _LINE)
 #: How many bytes after its word such a line may continue.
 _LINE_AFTER = 70
 
@@ -333,7 +333,7 @@ def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:
 def _may_be_line(lowered: bytes) -> bool:
     for word in _LINE_WORDS:
         for found in word.finditer(lowered):
-            if _LINE_BEGUN.search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER):
+            if _LINE_BEGUN().search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER):
                 return True
     return False
 

@@ -13,7 +13,7 @@ from autolog._redaction.blocks import may_hold_column
 from autolog._redaction.credentials import WORDS, may_hold_credential
 from autolog._redaction.encoded import holds_within
 from autolog._redaction.keys import may_hold_key
-from autolog._redaction.letters import Words, patterns_by_words
+from autolog._redaction.letters import LatePattern, Words, patterns_by_words
 from autolog._redaction.names import (
     PARAMETERS,
     holds_code,
@@ -76,7 +76,7 @@ _LEADING = tuple(patterns_by_words(_LEADS))
 
 
 @functools.cache
-def _leading_in_texts() -> tuple[tuple[frozenset[bytes], re.Pattern[bytes]], ...]:
+def _leading_in_texts() -> tuple[tuple[frozenset[bytes], LatePattern], ...]:
     """Compile the patterns for long texts on first use, because few programs send any."""
     return tuple(patterns_by_words(_leads_to(_NAMED_IN_TEXT)))
 
@@ -148,12 +148,12 @@ _NAME = re.compile(rb"[\w.-]*+")
 
 
 def _leads(
-    lowered: bytes, body: bytes, words: frozenset[bytes], leading: Iterable[tuple[frozenset[bytes], re.Pattern[bytes]]]
+    lowered: bytes, body: bytes, words: frozenset[bytes], leading: Iterable[tuple[frozenset[bytes], LatePattern]]
 ) -> bool:
     """Return whether the name of a secret occurs anywhere with a value after it."""
     tried = 0
     for group, pattern in leading:
-        for found in pattern.finditer(lowered) if words & group else ():
+        for found in pattern().finditer(lowered) if words & group else ():
             if tried == _PATIENCE or _is_in_name(body, *found.span()):
                 return True
             tried += 1

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from autolog._redaction.letters import LatePattern, late
 from autolog._redaction.spans import Search
 
 #: Patterns of which at least one matches every lower-case text, escaped or not, in which the search finds something.
@@ -14,7 +15,7 @@ Signed = tuple[tuple[bytes, ...], Search]
 
 
 class _Sign(NamedTuple):
-    pattern: re.Pattern[bytes]
+    pattern: LatePattern
     search: Search
 
 
@@ -29,7 +30,7 @@ class Signs:
     def __init__(self, signed: Iterable[Signed], by_word: Mapping[bytes, bytes]) -> None:
         single = [(sign, search) for signs, search in signed for sign in signs]
         self._all = list(_by_first(single))
-        self._by_word = [(by_word[sign], _Sign(re.compile(sign), search)) for sign, search in single if sign in by_word]
+        self._by_word = [(by_word[sign], _Sign(late(sign), search)) for sign, search in single if sign in by_word]
         self._by_first = list(_by_first([(sign, search) for sign, search in single if sign not in by_word]))
 
     def searches(self, lowered: bytes, words: frozenset[bytes] | None = None) -> list[Search]:
@@ -41,10 +42,10 @@ class Signs:
         """
         found: list[Search] = []
         if words is not None:
-            found += [sign.search for word, sign in self._by_word if word in words and sign.pattern.search(lowered)]
+            found += [sign.search for word, sign in self._by_word if word in words and sign.pattern().search(lowered)]
         for first, together, signs in self._all if words is None else self._by_first:
             if first in lowered and together.search(lowered):
-                found += [sign.search for sign in signs if sign.pattern.search(lowered)]
+                found += [sign.search for sign in signs if sign.pattern().search(lowered)]
         return list(dict.fromkeys(found)) if found else found
 
 
@@ -59,4 +60,4 @@ def _by_first(signs: list[tuple[bytes, Search]]) -> Iterator[tuple[bytes, re.Pat
     for first, same in grouped.items():
         rests = dict.fromkeys(sign[len(first) :] for sign, _ in same)
         together = re.compile(first + b"(?:" + b"|".join(rests) + b")")
-        yield first[-1:], together, [_Sign(re.compile(sign), search) for sign, search in same]
+        yield first[-1:], together, [_Sign(late(sign), search) for sign, search in same]

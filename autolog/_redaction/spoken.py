@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE
 from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import Span
@@ -90,7 +90,7 @@ def codes_in(_: bytes, lowered: bytes) -> Iterator[Span]:
 
 # Before a body is decoded
 
-_BEYOND_ASCII = re.compile("|".join(_from_first_letter(_OTHER_WORDS)).encode())
+_BEYOND_ASCII = late("|".join(_from_first_letter(_OTHER_WORDS)).encode())
 
 
 def _escaped(word: str) -> str:
@@ -102,7 +102,7 @@ def _escaped(word: str) -> str:
     return first + (f"(?:{'|'.join(befores)})" if at else "") + rest
 
 
-_ESCAPED = re.compile(rf"\\u(?:{'|'.join(sorted({_escaped(form) for form in _OTHER_WORDS}))})".encode())
+_ESCAPED = late(rf"\\u(?:{'|'.join(sorted({_escaped(form) for form in _OTHER_WORDS}))})".encode())
 
 
 def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
@@ -114,6 +114,6 @@ def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
     """
     return (
         (BEFORE_CODE in words and next(codes_in(body, lowered), None) is not None)
-        or (not body.isascii() and _BEYOND_ASCII.search(body) is not None)
-        or (b"\\" in lowered and b"\\u" in lowered and _ESCAPED.search(lowered) is not None)
+        or (not body.isascii() and _BEYOND_ASCII().search(body) is not None)
+        or (b"\\" in lowered and b"\\u" in lowered and _ESCAPED().search(lowered) is not None)
     )
