@@ -10,8 +10,10 @@ from __future__ import annotations
 _HEX32, _HEX40, _HEX64 = "[0-9a-f]{32}", "[0-9a-f]{40}", "[0-9a-f]{64}"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
-#: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM and more; `keys` rules out other words with this prefix.
-SK_FORMAT = r"sk-[\w-]{16,}"
+#: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM, Novita, Knock and more; `keys` rules out other words with
+#: this prefix.
+SK_FORMAT = r"sk[-_][\w-]{16,}"
+SK_MODES = ("live_", "test_", "prod_", "org_", "car_")
 SK_ISSUERS = ("proj-", "svcacct-", "admin-", "ant-", "or-v1-", "lf-", "None-")
 
 _MODELS = (
@@ -25,7 +27,13 @@ _MODELS = (
     r"apify_api_[A-Za-z0-9]{30,}", r"sk_car_[A-Za-z0-9]{20,}", r"crsr_" + _HEX64, r"key_" + _HEX64,
     r"bce-v3/ALTAK-[\w/-]{40,}",
     r"lsv2_[a-z]{2}_[\w]{30,}", r"ls__[0-9a-f]{32}", r"alk_[\w-]{20,}", r"wandb_v1_\w{40,}", r"pnu_[a-z0-9]{36}",
-    r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}", r"sntrys_[A-Za-z0-9+/=_-]{40,}", r"sntry[ua]_" + _HEX64,
+    r"psk-[\w-]{32,}", r"pylf_v1_[a-z]{2,8}_[\w-]{32,}", r"opk_[0-9a-f]{32,}", r"hl_[ps]k_[0-9a-f]{32,}",
+    r"rlc-[\w-]{32,}", r"pl_" + _HEX32 + r"(?![0-9a-f])", r"sk-helicone-[a-z0-9]{7}-[a-z0-9-]{15,}",
+    r"inference-" + _HEX32, r"ydc-sk-[\w-]{20,}", r"BSA[\w-]{27,28}", r"rc_" + _HEX64, r"rqsty-sk-[\w+/=-]{40,}",
+    r"glama_[\w-]{40,}", *(kind + _UUID + r"[\w-]*" for kind in ("ak-", "ark-")),
+    r"secret_[a-z]{2,20}_[A-Za-z0-9.]{32,}",
+    r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}", r"sgp_[A-Za-z0-9]{64}",
+    r"sntrys_[A-Za-z0-9+/=_-]{40,}", r"sntry[ua]_" + _HEX64,
 )  # fmt: skip
 _CLOUDS = (
     r"A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}(?![0-9A-Z])", r"ABSK[A-Za-z0-9+/]{100,}={0,2}", r"bedrock-api-key-[\w+/-]{40,}",
@@ -40,14 +48,21 @@ _CLOUDS = (
     r"cf(?:k|ut|at)_[\w-]{40,}", r"dt0[a-z]\d{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}", r"napi_[a-z0-9]{40,}",
     r"rnd_[A-Za-z0-9]{28,}", r"sha256~[\w-]{43}", r"AKCp[A-Za-z0-9]{60,}", r"A3-[A-Z0-9]{6}-[A-Z0-9-]{26,}",
     r"amzn\.mws\." + _UUID, r"amzn1\.oa2-cs\.v1\." + _HEX64, r"AQVN[\w-]{35,}", r"ico-[A-Za-z0-9]{32}",
+    r"DO(?:00|801)[A-Z0-9]{16,}(?![A-Za-z0-9])", r"SCW[A-Z0-9]{17}(?![A-Za-z0-9])",
+    r"YC[MN][\w-]{36,}", r"t1\.[\w=-]{40,}\.[\w=-]{80,}", r"npg_[A-Za-z0-9]{12,}", r"mdb_sa_sk_[\w-]{40}",
+    r"vercel_blob_rw_[A-Za-z0-9]{16}_[A-Za-z0-9]{20,}", r"dd[op]_[A-Za-z0-9]{36}",
+    r"nbp_[A-Za-z0-9]{36}", r"tk-us-[\w-]{48}",
+    r"dd(?:app|pat)_[A-Za-z0-9]{34,}", r"hc[ab]i[ck]_[a-z0-9]{58}", r"xa[ap]t-" + _UUID, r"NRJS-[0-9a-f]{19}",
     r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}", r"glc_[A-Za-z0-9+/=]{32,}",  # Grafana
 )  # fmt: skip
 _CODE = (
     r"gh[opsur]_[A-Za-z0-9]{30,}", r"github_pat_\w{30,}",
-    r"gl(?:pat|dt|rt|oas|cbt|ptt|ft|imt|agent|soat|ffct)-[\w.-]{18,}",
+    r"gl(?:pat|dt|rt|oas|cbt|ptt|ft|imt|agent|soat|ffct|wt)-[\w.-]{18,}",
+    r"GR1348941[\w-]{20}", r"ATTA" + _HEX64, r"bkct_[\w-]{40,}", r"snyk_[a-z]{2,4}\.[0-9a-f]{8}\.[\w-]{40,}",
+    r"cmVmdGtu[A-Za-z0-9]{56}", r"jsrt?_[A-Za-z0-9]{30,}", r"vtwn_[A-Za-z0-9]{27,}",
     r"AT(?:ATT|CTT)3[\w=.-]{60,}", r"ATBB[A-Za-z0-9]{24,}", r"npm_[A-Za-z0-9]{36}", r"pypi-[\w-]{50,}",
     r"rubygems_[0-9a-f]{48}", r"cio[A-Za-z0-9]{32}(?![A-Za-z0-9])", r"oy2[a-z0-9]{43}", r"CLOJARS_[a-z0-9]{60}",
-    r"dckr_(?:pat|oat)_[\w-]{24,}", r"sq[pua]_" + _HEX40, r"CCIPAT_[A-Za-z0-9]+_" + _HEX40, r"bkua_" + _HEX40,
+    r"dckr_(?:pat|oat)_[\w-]{24,}", r"sq[pua]_" + _HEX40, r"CCIP(?:AT|RJ)_[A-Za-z0-9]+_" + _HEX40, r"bkua_" + _HEX40,
     r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}", r"figd_[\w-]{40,}",
     r"slk_" + _HEX64, r"API-[A-Z0-9]{26}(?![A-Z0-9])", r"rootly_" + _HEX64, r"fig[our]_[\w-]{40,}",
     *(kind + r"at\.[\w-]{22}\.[0-9a-f]{24}\.[\w-]{20}" for kind in "ps"),  # Harness
@@ -60,7 +75,18 @@ _SERVICES = (
     *(letter + r"[A-Za-z\d_-]{23,28}+\.[\w-]{6}\.[\w-]{27,38}" for letter in "MNO"),  # Discord
     r"base64:[A-Za-z0-9+/]{43}=(?!=)",  # Laravel's key
     r"SK" + _HEX32 + r"(?![0-9a-f])",  # Twilio
-    r"sk_(?:live|test)_[A-Za-z0-9]{16,}", r"rk_(?:live|test)_[A-Za-z0-9]{16,}",
+    *(kind + r"k_(?:org_)?(?:live|test|prod)_[\w-]{16,}" for kind in "rs"), r"pk_prod_[A-Z0-9]{28}",
+    *(kind + r"_(?:pub_)?[A-Za-z0-9]{30,}" for kind in ("live", "test")),
+    r"APP_USR-\d{16}-\d{6}-[0-9a-f]{32}-\d+",
+    r"access_[A-Za-z0-9]{36,}", r"EAAA[\w-]{60}(?![\w-])", r"xprv[A-Za-z0-9]{107}", r"nsec1[a-z0-9]{58}",
+    r"alcht_[A-Za-z0-9]{30,}", r"pk_\d{6,}_[A-Z0-9]{32}",
+    r"5Aep861[\w.]{60,}", r"1000\.[0-9a-f]{32}\.[0-9a-f]{32}",
+    *(kind + r"/\d{16}(?:/\d{16})?:[0-9a-f]{32}" for kind in "12"),
+    r"os_v2_app_[a-z0-9]{80,}", r"mlsn\." + _HEX64, r"secret-[A-Za-z0-9]{43}(?![A-Za-z0-9])",
+    r"s-s4t2(?:ud|af)-" + _HEX64,
+    r"sm_[a-z]at_[A-Za-z0-9]{16}", r"p8e-[a-z0-9]{32}", *(kind + r"k\.eyJ[\w-]{40,}\.[\w-]{20,}" for kind in "ps"),
+    r"s[ct]c?_[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,32}\.[\w+/=-]{30,120}",
+    r"KEY[0-9A-Z]{32}_[A-Za-z0-9]{22}",
     r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",
     r"sq0(?:atp|csp|idp)-[\w-]{22,}", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", r"EZ[AT]K[A-Za-z0-9]{54}",
     r"shippo_(?:live|test)_" + _HEX40, r"access-(?:sandbox|development|production)-" + _UUID,
@@ -80,8 +106,11 @@ INNER = {
     r"\dQ~": r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}",  # Azure
     r"JQQJ99|AAAAACO": r"[A-Za-z0-9]{50,60}(?:JQQJ99|AAAAACO)[A-Za-z0-9]{10,40}",
     r"\.atlasv1\.": r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",  # Terraform
-    r"\d:AA": r"(?:bot)?\d{8,10}+:AA[\w-]{32,35}",  # Telegram
+    r"\d:A[\w-]{34}": r"(?:bot)?\d{8,10}+:A[\w-]{33,36}",  # Telegram
     r"\.webhook\.office\.com/": r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
+    r"AZDO|\+ABa|\+ASt|\+AIo": r"[A-Za-z0-9+/]{52,84}(?:AZDO|\+(?:ABa|ASt|AIo))[A-Za-z0-9+/]{4,}={0,2}",  # Azure
+    r"msh[0-9a-f]{15}p1": r"[0-9a-f]{10}msh[0-9a-f]{15}p1[0-9a-f]{6}jsn[0-9a-f]{12}",  # RapidAPI
+    r":APA91b": r"[\w-]{8,24}:APA91b[\w-]{100,}",  # Firebase
     r"_mmk": r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",  # MaxMind
     r"-us\d": _HEX32 + r"-us\d{1,2}(?!\d)",  # Mailchimp
 }

@@ -17,7 +17,7 @@ from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
 from autolog._redaction.places import IN_COMMANDS, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
-from autolog._redaction.spans import MAYBE_QUOTE, PASSWORD, QUOTE, WORD, Search, Span
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -45,10 +45,13 @@ _DASHED: tuple[_Place, ...] = (
     (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + MAYBE_QUOTE + WORD, is_given),
     (rb"lftp\b[^\n]{0,100}? -u " + MAYBE_QUOTE + rb"[^\s,]{1,64}," + WORD, is_given),
     (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + MAYBE_QUOTE + WORD, is_given),
-    (rb"-(?<=[ \t]-)-?(?:store|key|src|dest)?pass " + MAYBE_QUOTE + WORD, is_given),
+    (rb"-(?<=[ \t]-)-?(?:store|key|src|dest|require)?pass(?:word|wd|phrase)? " + MAYBE_QUOTE + WORD, is_given),
     (rb"secret set \w{1,80} (?:--body|-b)[ =]" + MAYBE_QUOTE + WORD, is_given),
     (rb"securestring (?:-string )?" + _QUOTED, is_given),
 )  # fmt: skip
+#: The password of a database's user, as in `IDENTIFIED BY '...'`, perhaps after the way in which it is checked.
+_BY = rb"(?: with [^\s]{1,40})? by "
+_IDENTIFIED = (rb"b(?<=identified b)y ", rb"b(?<=password b)y ")
 _LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
 _CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
@@ -63,10 +66,10 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"\"auth",), ((rb"auth" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
-    ((rb"b(?<=identified b)y " + QUOTE,),
-     ((rb"identified by " + _QUOTED, is_given),)),
+    (_IDENTIFIED, ((rb"identified" + _BY + _QUOTED, is_given), (rb"identified" + _BY + WORD, is_chosen))),
     # Commands
-    ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass) " + MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
+    ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass(?:word|wd|phrase)?) " +
+      MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
       rb"-(?<=impacket-)"), _DASHED),
     ((rb"/(?<=[ \tnrt]/)(?:user:|add\b)",),
      ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )(?!/)" + WORD, is_given),
@@ -79,6 +82,8 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"\| ?(?=[scp])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
      ((rb"echo (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE +
        rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
+    ((rb"<(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)(?<=chpasswd <<<)",),
+     ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given),)),
     # Code: a user and a password in one call
     ((_CALL,), ((_CALL, is_given),)),
     # Password hashes and keys
@@ -142,14 +147,18 @@ def _ends(_: bytes, lowered: bytes) -> Iterator[Span]:
 #: A line that is a protocol command or a setting and ends in a password.
 _LINE = (
     rb"[ \t]{0,8}(?:[\w.:]{1,20}+> ?)?(?:config set |set |\w{1,6}+ )?"
-    rb"(?:auth (?:\w{1,32} )?|login [^\s\"\\]{1,64} |pass |requirepass |masterauth |bindpw |(?:encrypted-)?password )"
+    rb"(?:auth (?:\w{1,32} )?|login [^\s\"\\]{1,64} |pass |requirepass |masterauth |bindpw |rootpw |bindpassword |"
+    rb"(?:rcon|sv)_password |(?:username [^\s\"\\]{1,64} (?:privilege \d{1,2} )?)?"
+    rb"(?:(?:encrypted-)?password|secret) (?:\d )?)"
 )
 _LINE_PATTERN = re.compile(
     rb"(?:\A|(?<=[\n\"])|(?<=\\n))" + _LINE + MAYBE_QUOTE + WORD + MAYBE_QUOTE +
     rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
 )  # fmt: skip
 #: The words that occur in such a line, and how many bytes before them the line may begin.
-_LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw"), b" ")))
+_LINE_WORDS = tuple(
+    patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw", b"rootpw", b"secret"), b" "))
+)
 _LINE_BEFORE = 60
 
 
@@ -166,10 +175,18 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield line.span(1)
 
 
+#: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
+#: value, the border of a table's cell, or words.
+_ASSIGNED = (
+    rb"(?:\s{0,8}(?::=|=>|<-|[:=>|]|: ?&?(?:str|string) ?=|,? ?" + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
+    rb"\bis:?(?: now| still)?|\bwas)| str(?:ing)? ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
+    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
+    rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
+)
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAMED = re.compile(
-    rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + MAYBE_QUOTE + rb"(?: for \w{1,40})?"
-    rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?(?: now| still)?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
+    rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + MAYBE_QUOTE + rb"\]?(?: for \w{1,40})?"
+    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" +
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<)]{6,256}+)(?=[\s\"'`\\,;&<)]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
@@ -178,7 +195,10 @@ _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 _WHOSE = re.compile(
     rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial) (?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
 )
-_TELLS = re.compile(rb"(?: for \w{1,40})?\*{0,2}(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) )\s?")
+_TELLS = re.compile(
+    rb"(?: for \w{1,40})?\*{0,2}(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) | ?\(|'s |"
+    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:? )\s?"
+)
 #: A numbered part of a program or document, which only a sentence about passwords mentions there.
 _NUMBERED = re.compile(
     r"(?:param|name|item|option|key|part|line|section|table|page|chapter|figure|example|level|group|hash|input|value|"
@@ -195,7 +215,7 @@ def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
         before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
         name = ((before[0] if before else b"") + found[1]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
-        word = value.rstrip(".!?:")
+        word = value.rstrip(".?:")
         code = group == 3 and is_identifier(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
             yield found.span(group)
@@ -268,21 +288,21 @@ _SIGNED: tuple[Signed, ...] = (
     ((_PROOF.pattern,), _proofs), ((rb"_(?<=wpa_)passphrase ", rb"m(?<=nm)cli\b"), _networks),
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
-#: Signs that an undecoded body may need a search that every text undergoes; `_is_said` and `_may_be_line` see others.
+#: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
 _SIGNED_IN_BODIES: tuple[Signed, ...] = (
     ((rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)",), blocks_in),
     ((rb"=(?<=psk=)", rb"k(?<=psk)(?:=?\"| )"), _passwords),
 )  # fmt: skip
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
-    rb"\"auth": b"auth", rb":(?= psk )": b"psk", rb"b(?<=identified b)y " + QUOTE: b"identified by",
+    rb"\"auth": b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
     rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
     rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"_(?<=wpa_)passphrase ": b"pass",
     rb"m(?<=nm)cli\b": b"nmcli",
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.
-_WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw"})
+_WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw", b"rootpw", b"secret"})
 WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES})
 _IN_TEXTS, _IN_BODIES = Signs((*_SIGNED, *IN_COMMANDS), _BY_WORD), Signs((*_SIGNED, *_SIGNED_IN_BODIES), _BY_WORD)
 
@@ -316,7 +336,7 @@ def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) ->
     searches = _IN_BODIES.searches(lowered, words)
     if words & _WORDS_OF_LINES and _may_be_line(lowered):
         searches += (_passwords, _lines_in_quotes)
-    elif b"pass" in words and any(map(_is_said, PASSWORD.finditer(lowered))):
+    elif b"pass" in words:
         searches.append(_passwords)
     for text in unescaped(body) if searches else ():
         small = text.lower()
@@ -336,9 +356,3 @@ def _may_be_line(lowered: bytes) -> bool:
             if _LINE_BEGUN().search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER):
                 return True
     return False
-
-
-def _is_said(found: re.Match[bytes]) -> bool:
-    """Return whether a password may follow its name without an assignment sign between them."""
-    end = found.end()
-    return found.string[end : end + 4].startswith((b"(", b" '", b' "', b' \\"', b" is", b" was", b" for"))

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from autolog._redaction._formats import FORMATS, INNER, SK_FORMAT, SK_ISSUERS
+from autolog._redaction._formats import FORMATS, INNER, SK_FORMAT, SK_ISSUERS, SK_MODES
 from autolog._redaction.letters import alternatives
 from autolog._redaction.names import is_mixed, looks_random
 from autolog._redaction.spans import Span
@@ -57,14 +57,17 @@ def keys_in(text: bytes, words: Sequence[Span]) -> Iterator[Span]:
 def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[Span]:
     while found := pattern.search(text, start, end):
         start = found.end() - 1  # the last character of one key may precede the next
-        if not found[1].startswith(b"sk-") or _is_sk_key(found[1][3:].decode()):
+        if _is_key(found[1].decode()):
             yield found.span(1)
 
 
-def _is_sk_key(rest: str) -> bool:
-    """Return whether what follows `sk-` makes it a key; CSS class names begin with `sk-`, too."""
+def _is_key(word: str) -> bool:
+    """Return whether a word in a format is a key; names of CSS classes begin with `sk-`, of C functions with `sk_`."""
+    start, rest = word[:3], word[3:]
+    if start == "sk_":
+        return rest.startswith(SK_MODES) or looks_random(rest)
     known = rest.startswith(SK_ISSUERS) or "-" not in rest
-    return (known and is_mixed(rest)) or looks_random(rest)
+    return start != "sk-" or (known and is_mixed(rest)) or looks_random(rest)
 
 
 def long_words(text: bytes) -> Iterator[Span]:

@@ -52,7 +52,11 @@ _LIKELY = (
 _PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "psk", "presharedkey", *_PASSES, *_ELSEWHERE,
               "secretkey", "totpsecret", "otpsecret")  # fmt: skip
 #: Names whose values are secrets if they look random, and names whose values are secrets unless they are words.
-_RANDOM = frozenset({"salt", "passwordsalt", "phpsessid", "jsessionid"})
+_RANDOM = (
+    "passwordsalt", "phpsessid", "jsessionid", "connectsid", "applicationkey", "appkey", "functionskey", "saskey",
+    "rolekey", "integrationkey", "routingkey", "writekey", "serverkey", "aeskey", "sessionkey", "ingestionkey",
+    "authenticationkey", "fastlykey", "clickhousekey", "rapidapikey", "datadogkey", "mapskey",
+)  # fmt: skip
 _PERHAPS = frozenset({"pass", "auth"})
 #: Names of codes of a few digits.
 _CODES = frozenset({"otp", "totp", "pin", "cvv", "cvv2", "cvc", "cvc2", "pincode", "securitycode", "verificationcode",
@@ -97,7 +101,8 @@ def holds_code(name: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def holds_random(name: str) -> bool:
     """Return whether a value of this name is a secret if it looks random."""
-    return _bare(name) in _RANDOM
+    bare = _bare(name)
+    return bare == "salt" or bare.endswith(_RANDOM)
 
 
 def perhaps_secret(name: str) -> bool:

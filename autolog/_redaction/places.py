@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import alternatives, patterns
-from autolog._redaction.names import holds_password, is_jumbled, suggests_secret
+from autolog._redaction.names import holds_password, is_jumbled, looks_random, suggests_secret
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
@@ -91,7 +91,7 @@ def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
     for search in searches:
         if next(search(body, lowered), None):
             return True
-    return b"ENV " in body or b"Private-Lines" in body  # the walk over the body finds those passwords
+    return any(sign in body for sign in (b"ENV ", b"setx ", b"Private-Lines"))  # the walk finds those passwords
 
 
 # Commands, and their options that take a password
@@ -101,14 +101,16 @@ _OPTIONS = (
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
-    (rb"sshpass|useradd|usermod|cqlsh|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
+    (rb"ssh-keygen", rb"-[NP] " + MAYBE_QUOTE + WORD),
+    (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + MAYBE_QUOTE + WORD),
     (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
     (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),
     (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),
-    (rb"htpasswd", rb"-[a-zA-Z]{0,5}b[a-zA-Z]{0,5} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
+    (rb"htpasswd", rb"-(?:[a-mo-zA-Z]{0,5}b[a-mo-zA-Z]{0,5} \S{1,200}|(?=[a-zA-Z]{0,9}n)[a-zA-Z]{0,5}b[a-zA-Z]{0,5})"
+                  rb" \S{1,64} " + MAYBE_QUOTE + WORD),
     (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + MAYBE_QUOTE + rb"[^\s%]{1,64}%" + WORD),
 )  # fmt: skip
 _NAMES = [name for names, _ in _OPTIONS for name in names.split(b"|")]
@@ -126,7 +128,7 @@ _LONGEST = 4000
 
 
 #: The beginning of every such option: searching for it is faster than searching for the commands.
-_HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
+_HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkKN]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
 
 
 def _commands(text: bytes, _: bytes) -> Iterator[Span]:
@@ -170,7 +172,7 @@ def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 _TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
-_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + MAYBE_QUOTE + WORD)
+_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)(?:[ =]|" + QUOTE + rb",\s?)" + MAYBE_QUOTE + WORD)
 
 
 def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
@@ -197,7 +199,7 @@ def _piped(text: bytes, _: bytes) -> Iterator[Span]:
 
 #: The searches for options of commands with their signs, and those for an undecoded body, which may have them in lists.
 IN_COMMANDS: tuple[Signed, ...] = (
-    ((rb"-(?<=[ \t]-)(?:[uapwk]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
+    ((rb"-(?<=[ \t]-)(?:[uapwkn]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
     ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd)",), _piped),
 )  # fmt: skip
 _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_options)), {})
@@ -207,8 +209,9 @@ _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_optio
 
 #: The start and the end of a setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties files.
 _LINE_START = re.compile(
-    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG ))?" + MAYBE_QUOTE + rb"([\w.-]{0,60}+)\Z"
-)
+    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG |setx (?:/[mM] )?))?" + MAYBE_QUOTE +
+    rb"([\w.-]{0,60}+)\Z"
+)  # fmt: skip
 _LINE_END = rb"([\w.-]{0,20}+)" + MAYBE_QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*+" + MAYBE_QUOTE + (
     rb"([^\s\"'`\\]{4,256}+)" + MAYBE_QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
 )  # fmt: skip
@@ -226,7 +229,11 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
                 continue
             name = (begun[2] + found[1] + found[2]).decode()
             value = text[slice(*found.span(4))].decode()
-            if holds_password(name) and (is_given(value) or is_jumbled(value)) and not _IN_CODE.search(value):
+            if _IN_CODE.search(value):
+                continue
+            if (holds_password(name) and (is_given(value) or is_jumbled(value))) or (
+                name.lower().endswith("secret") and is_chosen(value) and not value.islower()
+            ):
                 yield found.span(4)
 
 
@@ -271,7 +278,8 @@ def _files(text: bytes, _: bytes) -> Iterator[Span]:
 #: What precedes `://` in a URL, and what follows it if the URL contains a password.
 _URL_SCHEME = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}\Z")
 _USER_INFO = re.compile(rb"://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
-_SENTRY = re.compile(rb"://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{1,80}sentry")
+#: A token in the place of the user: `https://ghs_...@github.com`, the key in a DSN of Sentry.
+_TOKEN_INFO = re.compile(rb"://([\w.~%+-]{16,512}+)(?::[\w.~%+-]{0,512}+)?@[\w.-]{1,80}")
 _NO_LOGIN = re.compile(
     r"(?i)[$<{*%\[].*|x+|\.+|(?:your|my|the|some)?[-_]?(?:user|pass(?:word)?|passwd|pwd|secret|token)\Z"
 )
@@ -284,7 +292,7 @@ def logins_in(text: bytes, _: bytes = b"") -> Iterator[Span]:
             scheme = _URL_SCHEME.search(text, max(0, found.start() - 31), found.start())
             if scheme and not _NO_LOGIN.match(found[1].decode("latin-1")):
                 yield found.span(1)
-        yield from (found.span(1) for found in _SENTRY.finditer(text))
+        yield from (found.span(1) for found in _TOKEN_INFO.finditer(text) if looks_random(found[1].decode()))
 
 
 #: An environment variable in a manifest, with its name on one line and its value on the next.
@@ -310,17 +318,19 @@ def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
 
 _AUTHORIZATION = re.compile(
     rb"authorization" + MAYBE_QUOTE + rb"\s{0,3}[:=,]\s{0,3}" + MAYBE_QUOTE +
-    rb"(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}([a-z0-9._~+/-]{6,}+={0,2})"
+    rb"(?:(basic|bearer|token|api-?key|key|negotiate|ntlm)[ \t]{1,4}|"
+    rb"(?:[a-z][a-z-]{1,30}+[ \t]{1,4})?(?:[a-z]{1,20}[=:])?)"
+    rb"([a-z0-9._~+/-]{6,}+={0,2})"
 )  # fmt: skip
 
 
 def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the credentials in authorization headers, however short."""
+    """Find the credentials in authorization headers: any after a common scheme, after others those that look random."""
     for found in _AUTHORIZATION.finditer(lowered):
-        value = text[slice(*found.span(1))].decode()
-        plain = value.title() == value or value.islower() or value.isupper()
-        if is_given(value) or not (plain or _PLACEHOLDER.match(value)):
-            yield found.span(1)
+        value = text[slice(*found.span(2))].decode()
+        plain = value.title() == value or value.islower() or value.isupper() or _PLACEHOLDER.match(value)
+        if (is_given(value) or not plain) if found[1] else looks_random(value):
+            yield found.span(2)
 
 
 #: Defaults for a missing setting: `getenv("NAME", "...")`, `process.env.NAME || "..."`, `${NAME:-...}`.

@@ -92,15 +92,18 @@ _ITS_SIGN = (
 _NAMED = tuple(patterns(dict.fromkeys((b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase",
                                           b"credential", b"salt", b"sessid", b"sessionid"), _ITS_SIGN)))  # fmt: skip
 _NAME = re.compile(rb"[\w.-]*+")
+#: The same backwards, with up to two words before it: `secret access key`.
+_NAME_BEFORE = re.compile(rb"[\w.-]*+(?: [a-z-]{2,12}+){0,2}")
 
 
 def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the values in `NAME=value`, `name: "value"` and the like."""
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _NAMED):
         start = found.start()
-        before = _NAME.match(text[max(0, start - 60) : start][::-1])
+        before = _NAME_BEFORE.match(lowered[max(0, start - 60) : start][::-1])
         after = _NAME.match(text, start)
-        name = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
+        words = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
+        name = words if names_secret(words) else words.rpartition(" ")[2]
         if _is_assigned(name, text[slice(*found.span(2))].decode(), quoted=found[1] is not None):
             yield found.span(2)
 

@@ -46,7 +46,7 @@ def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 def _is_password(value: str) -> bool:
-    return is_chosen(value) and not is_identifier(value.rstrip(".!?:"))
+    return is_chosen(value) and not is_identifier(value.rstrip(".?:"))
 
 
 def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
