@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autolog._record.streams import Event
+from autolog.providers import openai
 from autolog.providers._defaults import (
     batch_results as batch_results,
     billable_units as billable_units,
@@ -33,13 +34,19 @@ _ROUTES = (
     (r"/embeddings/", "embeddings"),
     (r"/text-rerank/|/reranks$", "rerank"),
     (r"/apps/[^/]+/completion$", "invoke_agent"),
+    (r"/compatible-mode/v1/systemone$", "decision"),
     (r"/api/v1/fine-tunes$", "fine_tuning"),
     (r"/(text2image|image2image|image-generation)/", "image_generation"),
     (r"/(video-generation|image2video)/", "video_generation"),
     (r"/audio/asr/", "transcription"),
     (r"/audio/tts/", "speech"),
 )
-_CALL = r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/api/v1/fine-tunes$|/compatible-api/v1/reranks$"
+#: The path of assistants' runs, which have OpenAI's format.
+_RUNS = "/api/v1/threads/"
+_CALL = (
+    r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/api/v1/fine-tunes$|/compatible-api/v1/reranks$"
+    rf"|/compatible-mode/v1/systemone$|{_RUNS}([^/]+/)?runs$"
+)
 _TASK = r"/api/v1/tasks/[^/]+$"
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"}
 
@@ -50,6 +57,8 @@ def operation(path: str) -> str:
     path = plain_path(path)
     if re.search(_TASK, path):
         return "task"
+    if _RUNS in path:
+        return openai.operation(path)
     return next((kind for pattern, kind in _ROUTES if re.search(pattern, path)), path.rpartition("/")[2])
 
 
@@ -61,7 +70,9 @@ def billable(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads a task that an earlier call began."""
+    """Return whether a call reads or continues a task or an assistant's run that an earlier call began."""
+    if _RUNS in path:
+        return openai.is_follow_up(method, path)
     return method.lower() == "get" and bool(re.search(_TASK, plain_path(path)))
 
 
@@ -81,8 +92,10 @@ def unbilled_reason(path: str) -> str | None:
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
+    if _RUNS in path:
+        return openai.read(path, body, headers)
     body = mapping(body)
-    facts, output = Facts(id=text(body.get("request_id"))), mapping(body.get("output"))
+    facts, output = Facts(id=text(body.get("request_id")), model=text(body.get("model"))), mapping(body.get("output"))
     if text(body.get("code")):
         facts.error_type, facts.error_message = text(body.get("code")), text(body.get("message"))
     choices = objects(output.get("choices")) or ([output] if "text" in output else [])
@@ -125,6 +138,8 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     Each event has the whole text so far or, if the request asked for incremental output, only the new text. A text that
     does not begin with the one before is taken to be incremental.
     """
+    if _RUNS in path:
+        return openai.assemble(path, events)
     body: dict[str, Any] = {}
     for event in events:
         choices = objects(mapping(event.data.get("output")).get("choices"))

@@ -19,7 +19,6 @@ from autolog.providers._defaults import (
     model_in as model_in,
     results_id as results_id,
     streams as streams,
-    unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts
 from autolog.providers._fields import count, mapping, objects, plain_path, text
@@ -28,8 +27,11 @@ from autolog.providers._pieces import add_text, child, joined
 name = "ollama"
 provider_name = "ollama"
 
-_ROUTES = {"chat": "chat", "generate": "text_completion", "embed": "embeddings", "embeddings": "embeddings"}
-_CALL = r"/api/(chat|generate|embed|embeddings)$"
+_ROUTES = {
+    "chat": "chat", "generate": "text_completion", "embed": "embeddings", "embeddings": "embeddings",
+    "web_search": "search", "web_fetch": "fetch",
+}  # fmt: skip
+_CALL = r"/api/(chat|generate|embed|embeddings|web_search|web_fetch)$"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -41,8 +43,13 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is a model call; pulling a model is not."""
+    """Return whether a call is a model call, or one of the cloud's web tools; pulling a model is not."""
     return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
+    return "covered by the subscription" if operation(path) in {"search", "fetch"} else None
 
 
 def guess_path(request: dict[str, Any]) -> str:

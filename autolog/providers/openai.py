@@ -23,7 +23,7 @@ _ROUTES = (
     (r"/responses/input_tokens$", "count_tokens"),
     (r"/responses/compact$", "compact"),
     (r"/responses$|/realtime$", "chat"),
-    (r"/decisions$", "decision"),
+    (r"/(decisions|systemone)$", "decision"),
     (r"/(contextualized)?embeddings$", "embeddings"),
     (r"/rerank$", "rerank"),
     (r"/moderations$", "moderation"),

@@ -111,3 +111,23 @@ def test_the_hosts_of_all_regions_are_known(host: str) -> None:
         found = format_for(host, path)
         assert found is not None
         assert (found.name, provider_at(host)) == (name, "alibaba_cloud")
+
+
+def test_a_run_of_an_assistant_is_recorded_once_with_its_usage() -> None:
+    path = "/api/v1/threads/t/runs"
+    run = {"id": "run_1", "object": "thread.run", "model": "qwen-max", "status": "completed",
+           "usage": {"input_tokens": 9, "output_tokens": 4, "prompt_tokens": 9, "completion_tokens": 4}}  # fmt: skip
+    record = read_call(f"https://dashscope.aliyuncs.com{path}", {"assistant_id": "a"}, run)
+    assert (record.operation_name, record.response_model, tokens(record)[:2]) == ("invoke_agent", "qwen-max", (9, 4))
+    assert dashscope.billable("POST", path)
+    assert dashscope.is_follow_up("GET", f"{path}/run_1")
+    assert dashscope.is_follow_up("POST", f"{path}/run_1/submit_tool_outputs")
+    assert not dashscope.billable("POST", "/api/v1/threads")
+    assert not dashscope.billable("POST", "/api/v1/assistants")
+
+
+def test_a_decision() -> None:
+    answer = {"model": "decision-model-preview", "answers": [], "usage": {"input_tokens": 9, "output_tokens": 0}}
+    record = read_call("https://dashscope.aliyuncs.com/compatible-mode/v1/systemone", {}, answer)
+    assert (record.operation_name, record.response_model) == ("decision", "decision-model-preview")
+    assert record.usage_input_tokens == 9

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from wire import ndjson, read_call, tokens
 
+from autolog.providers import ollama
+
 HOST = "http://localhost:11434/api"
 ASKED = {"model": "qwen3:4b", "messages": [{"role": "user", "content": "Why?"}]}
 DONE = {
@@ -77,3 +79,11 @@ def test_an_error_and_one_in_the_middle_of_a_stream() -> None:
         f"{HOST}/chat", ASKED, ndjson(line(content="S"), {"error": "out of memory"}), "application/x-ndjson"
     )
     assert (broken.status, broken.error_message, broken.output_preview) == ("error", "out of memory", "S")
+
+
+@pytest.mark.parametrize(("path", "operation"), [("web_search", "search"), ("web_fetch", "fetch")])
+def test_web_tools_of_the_cloud_are_covered_by_a_subscription(path: str, operation: str) -> None:
+    record = read_call(f"https://ollama.com/api/{path}", {"query": "Why?"}, {"results": []})
+    assert (record.operation_name, record.cost) == (operation, None)
+    assert "subscription" in str(record.cost_details)
+    assert ollama.billable("POST", f"/api/{path}")
