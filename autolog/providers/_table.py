@@ -56,9 +56,12 @@ _SPEAK_OPENAI = {
     "api.portkey.ai": "portkey",
 }  # fmt: skip
 
+_OPENAI_RESOURCES = (
+    "completions|responses|embeddings|moderations|images|audio|videos|realtime|batches|fine_tuning|evals|graders|threads"
+    "|assistants|files"
+)
 _OPENAI_PATHS = (
-    r"/chat/completions(/|$)|/(v\d+(beta)?|openai)/(completions|responses|embeddings|moderations|images|audio|videos|realtime|batches"
-    r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)"
+    rf"/chat/completions(/|$)|/v\d+(beta)?/({_OPENAI_RESOURCES})(/|$)|/openai/({_OPENAI_RESOURCES})(/|$)"
     r"|/deployments/[^/]+/(extensions/)?(chat|completions|responses|embeddings|images|audio|videos|realtime)(/|$)"
 )
 
@@ -77,7 +80,8 @@ ROWS = (
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
         r":(stream|batch)?[gG]enerateContent$|:(batchE|asyncBatchE|e)mbedContents?$|:(count|compute)Tokens$"
         r"|:generateAnswer$|/cachedContents$|/publishers/google/|/batchPredictionJobs(/|$)"
-        r"|/(endpoints/[^/]+|publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+):\w*[pP]redict$|:predictLongRunning$"
+        r"|/endpoints/[^/]+:\w*[pP]redict$|/publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+:\w*[pP]redict$"
+        r"|:predictLongRunning$"
         r"|/models/[^/]+/operations/[^/]+$"
         rf"|/v1(alpha|beta)\d*/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)", anywhere=True,
         own_paths=rf"^(/(up|down)load)?/v1/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)",
