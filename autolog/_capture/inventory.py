@@ -15,15 +15,31 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "ollama": ("httpx",), "huggingface-hub": ("httpx2",), "voyageai": ("requests", "aiohttp"),
     "litellm": ("httpx", "aiohttp"), "openrouter": ("httpx",), "replicate": ("httpx",), "zai-sdk": ("httpx",),
     "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
-    "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"),
+    "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"), "aws-sdk-bedrock-runtime": ("aiohttp",),
+    "zhipuai": ("httpx",),
 }  # fmt: skip
-#: SDKs that use gRPC or another transport that cannot be recorded here, and what to do instead.
+_SERVED = "it runs models in the program itself"
+#: SDKs whose calls cannot be recorded, because they use gRPC, a format of their own or no network, and what to do
+#: instead.
 OUT_OF_REACH: Mapping[str, str] = {
     "xai-sdk": "it uses gRPC: autolog.opentelemetry() records its spans; or call https://api.x.ai/v1 with openai's SDK",
     "google-cloud-aiplatform": "it uses gRPC: use google-genai, genai.Client(vertexai=True); "
                                "or vertexai.init(api_transport='rest')",
     "google-generativeai": "it uses gRPC: use google-genai; or genai.configure(transport='rest')",
-    "aws-sdk-bedrock-runtime": "it sends and receives at once, as for Nova Sonic; boto3 for all other calls",
+    "ibm-watsonx-ai": "its format is not read: call the model gateway, https://REGION.ml.cloud.ibm.com/ml/gateway/v1, "
+                      "with openai's SDK",
+    "oci": "its format is not read: call https://inference.generativeai.REGION.oci.oraclecloud.com/openai/v1 with "
+           "openai's SDK",
+    "snowflake-ml-python": "its format is not read: call https://ACCOUNT.snowflakecomputing.com/api/v2/cortex/v1 with "
+                           "openai's SDK",
+    "databricks-sdk": "its format is not read: use serving_endpoints.get_open_ai_client()",
+    "llama-cpp-python": f"{_SERVED}: decorate your function, or run llama_cpp.server and call it with openai's SDK",
+    "vllm": f"{_SERVED}: decorate your function, or run vllm serve and call it with openai's SDK",
+    "mlx-lm": f"{_SERVED}: decorate your function, or run mlx_lm.server and call it with openai's SDK",
+    "transformers": f"{_SERVED}: decorate your function, or run transformers serve and call it with openai's SDK",
+    "elevenlabs": "it converts speech and calls no language model: decorate your function",
+    "deepgram-sdk": "it converts speech and calls no language model: decorate your function",
+    "assemblyai": "it converts speech in a format that is not read: decorate your function",
 }  # fmt: skip
 
 

@@ -77,6 +77,17 @@ def test_doctor_lists_them_too(gone: Path) -> None:
     assert "xai-sdk: 1.21 cannot be recorded: it uses gRPC" in report
 
 
+def test_models_in_the_program_itself_can_be_served_instead(gone: Path, records: Records) -> None:
+    install(gone, "vllm", "0.33")
+    install(gone, "oci", "2.189")
+    install(gone, "aws-sdk-bedrock-runtime", "0.12")
+    found = listed()
+    assert "vllm serve" in found["vllm"]["note"]
+    assert "/openai/v1" in found["oci"]["note"]
+    assert (found["aws-sdk-bedrock-runtime"]["layer"], found["aws-sdk-bedrock-runtime"]["note"]) == (
+        "http", "through aiohttp")  # fmt: skip
+
+
 def test_every_library_that_is_named_is_one_that_is_patched() -> None:
     from autolog._capture.libraries.patch import LIBRARIES
 

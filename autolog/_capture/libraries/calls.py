@@ -26,7 +26,6 @@ from autolog.providers import Format, format_for, format_named, provider_at
 from autolog.providers._table import ROWS
 
 
-
 def _alternatives(pattern: str) -> Iterator[str]:
     """Yield the alternatives of a regular expression, which are separated by `|` outside of all groups."""
     start = depth = 0
@@ -41,8 +40,8 @@ def _alternatives(pattern: str) -> Iterator[str]:
 def _grouped(patterns: Iterable[str]) -> str:
     """Return a regular expression for any of the patterns, with their alternatives grouped by their first character.
 
-    Each begins with `/` or `:`, not with a group. The search then skips all other characters, and at a slash it compares
-    the next character first. Without the groups it takes more than twice as long for a path of five parts.
+    Each begins with `/` or `:`, not with a group. The search then skips all other characters, and at a slash it
+    compares the next character first. Without the groups it takes more than twice as long for a path of five parts.
     """
     rests: dict[str, list[str]] = {}
     for alternative in (part for pattern in patterns for part in _alternatives(pattern)):
