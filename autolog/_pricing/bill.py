@@ -131,17 +131,18 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
     """
     yield from unstated_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
-        yield from unstated_by_reporter(_stated(record, usage), record.provider_name, record.request_model or "", has)
+        stated = partial(_is_stated, record, usage)
+        yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
 
 
-def _stated(record: Record, usage: Usage) -> set[str]:
-    """Return the counts and other facts that a log states, by the names in `terms.FACTS`."""
-    stated = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
-    if record.response_service_tier is not None:
-        stated.add("service_tier")
-    if not usage.cache_creation or stated & {"cache_creation_5m", "cache_creation_1h"}:
-        stated.add("cache lives")
-    return stated
+def _is_stated(record: Record, usage: Usage, fact: str) -> bool:
+    """Return whether a log states a fact, by its name in `StatedFact.stated_as`."""
+    if fact == "service_tier":
+        return record.response_service_tier is not None
+    if fact == "cache lives":
+        known = usage.cache_creation_5m is not None or usage.cache_creation_1h is not None
+        return known or not usage.cache_creation
+    return getattr(usage, fact, None) is not None
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 #: In `Tariff.has`: the price applies to certain hours of the day only.
@@ -219,23 +219,54 @@ def unstated_terms(call: Mapping[str, Any], wire_format: str, seller: str | None
         seller: the tariff's seller, a key of `SELLERS`; None for the user's own prices.
         has: the prices and variants of the model's tariff.
     """
-    for term in _terms_of(wire_format, seller, call["model"] or "", has):
-        if _walks(term) and _is_stated(call, term):
+    keys = _keys_in(call)
+    for term, needed, walks in _terms_of(wire_format, seller, call["model"] or "", has):
+        if needed.isdisjoint(keys) or (walks and _is_stated(call, term)):
             continue
         if (requested := _unusual(call, term)) is not None and not _is_stated(call, term):
             words = f"{requested} was requested" if requested else "used"
             yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
 
+class _Applying(NamedTuple):
+    """A term that applies to a tariff, and what decides whether a call has to be searched for unusual values.
+
+    Attributes:
+        term: the term.
+        needed: as returned by `_keys_in`; a call with none of these has no unusual value.
+        walks: whether the search walks a whole body.
+    """
+
+    term: Term
+    needed: frozenset[str]
+    walks: bool
+
+
 @functools.lru_cache(maxsize=1024)
-def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[str]) -> tuple[Term, ...]:
+def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[str]) -> tuple[_Applying, ...]:
     """Return the terms that apply to a model's tariff."""
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
     return tuple(
-        term
+        _Applying(term, frozenset(map(_first_key, term.unusual)), any("**" in path for path, _ in term.unusual))
         for term in (*TERMS.get(wire_format, ()), *of_seller)
         if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model))
     )
+
+
+def _first_key(unusual: tuple[str, str]) -> str:
+    """Return the key at which a path enters a body; the path itself, if it is `model` or `url`."""
+    first, *keys = _keys(unusual[0])
+    return keys[0] if keys else first
+
+
+def _keys_in(call: Mapping[str, Any]) -> set[str]:
+    """Return the keys at which paths may enter a call's bodies and headers, and their other beginnings."""
+    found = {"model", "url", "*", "**"}
+    for part in (call["request"], call["response"], call["headers"]):
+        for item in part if isinstance(part, list) else [part]:
+            if isinstance(item, dict):
+                found.update(item)
+    return found
 
 
 class StatedFact(NamedTuple):
@@ -276,21 +307,28 @@ FACTS = (
 OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
 
 
-def unstated_by_reporter(stated: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
+def unstated_by_reporter(
+    stated: Callable[[str], bool], provider: str | None, model: str, has: frozenset[str]
+) -> Iterator[str]:
     """Yield what a log without the provider's own usage object leaves open.
 
     Args:
-        stated: the counts and other facts that the log states.
+        stated: returns whether the log states a count or another fact, by its name in `StatedFact.stated_as`.
         provider: the provider's name in the OpenTelemetry conventions.
         model: the requested model.
         has: the prices and variants of the model's tariff.
     """
-    for fact in FACTS:
-        applies = fact.affects & has or (provider in fact.providers and not fact.affects)
-        if applies and fact.stated_as not in stated:
+    for fact in _facts_of(provider, has):
+        if not stated(fact.stated_as):
             yield f"the log does not say {fact.name}"
-    if _SPEAKS.search(model) and not {"input_audio", "output_audio"} & stated:
+    if _SPEAKS.search(model) and not stated("input_audio") and not stated("output_audio"):
         yield "the log does not say how many tokens are audio"
+
+
+@functools.lru_cache(maxsize=1024)
+def _facts_of(provider: str | None, has: frozenset[str]) -> tuple[StatedFact, ...]:
+    """Return the facts on which a tariff depends."""
+    return tuple(fact for fact in FACTS if fact.affects & has or (provider in fact.providers and not fact.affects))
 
 
 _SPEAKS = re.compile(r"audio|realtime|-live")
@@ -309,12 +347,6 @@ def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
 
 def _is_stated(call: Mapping[str, Any], term: Term) -> bool:
     return any(value is not None for path in term.stated_at for value in values_at(call, _keys(path)))
-
-
-@functools.lru_cache(maxsize=1024)
-def _walks(term: Term) -> bool:
-    """Return whether finding out if a call departs from a term requires walking a whole body."""
-    return any("**" in path for path, _ in term.unusual)
 
 
 _compiled = functools.cache(re.compile)
