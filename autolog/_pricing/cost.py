@@ -298,24 +298,8 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
             continue
         words = key.replace("_", " ")
         doubts.append(f"no published price for {words} {value!r} then; the standard price was used")
-    doubts += [
-        f"no published price for {kind.replace('_', ' ')} tokens; the text price was used"
-        for kind in ("input_audio", "output_audio")
-        if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
-    ]
-    doubts += [
-        f"no published price for {words}; the input price was used"
-        for words, unit in (("cached tokens", "cache_read"), ("cache writes", "cache_write"))
-        if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
-    ]
-    doubts += [
-        f"the response does not say how many of the cached tokens are {kind}; none were assumed"
-        for kind in _CACHED_KINDS
-        if usage.cache_read
-        and counts.get(f"input_{kind}_tokens")
-        and f"input_{kind}_mtok" in tariff.unit_prices
-        and getattr(usage, f"cache_{kind}_read") is None
-    ]
+    if counts.keys() != _PLAIN:
+        doubts += _doubts_by_kind(tariff, counts, usage)
     if halved:
         parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}
     doubts += _surcharges(parts, tariff, usage, terms)
@@ -331,6 +315,34 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
         "unit_prices": dict(tariff.unit_prices),
     }
     return Priced(math.fsum(parts.values()), details)
+
+
+#: The counts of a call that uses only text, and no cache.
+_PLAIN = {"input_tokens", "output_tokens"}
+
+
+def _doubts_by_kind(tariff: Tariff, counts: dict[str, Any], usage: Usage) -> list[str]:
+    """Return the reasons why the tokens of other kinds than plain text may be charged otherwise."""
+    return [
+        *(
+            f"no published price for {kind.replace('_', ' ')} tokens; the text price was used"
+            for kind in ("input_audio", "output_audio")
+            if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
+        ),
+        *(
+            f"no published price for {words}; the input price was used"
+            for words, unit in (("cached tokens", "cache_read"), ("cache writes", "cache_write"))
+            if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
+        ),
+        *(
+            f"the response does not say how many of the cached tokens are {kind}; none were assumed"
+            for kind in _CACHED_KINDS
+            if usage.cache_read
+            and counts.get(f"input_{kind}_tokens")
+            and f"input_{kind}_mtok" in tariff.unit_prices
+            and getattr(usage, f"cache_{kind}_read") is None
+        ),
+    ]
 
 
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:

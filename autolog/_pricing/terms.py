@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 #: In `Tariff.has`: the price applies to certain hours of the day only.
@@ -220,43 +220,54 @@ def unstated_terms(call: Mapping[str, Any], wire_format: str, seller: str | None
         has: the prices and variants of the model's tariff.
     """
     keys = _keys_in(call)
-    for term, needed, walks in _terms_of(wire_format, seller, call["model"] or "", has):
-        if needed.isdisjoint(keys) or (walks and _is_stated(call, term)):
+    for term, unusual, walks in _terms_of(wire_format, seller, call["model"] or "", has):
+        here = [path for path in unusual if path.entry in keys]
+        if not here or (walks and _is_stated(call, term)):
             continue
-        if (requested := _unusual(call, term)) is not None and not _is_stated(call, term):
+        if (requested := _unusual(call, here)) is not None and not _is_stated(call, term):
             words = f"{requested} was requested" if requested else "used"
             yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
 
-class _Applying(NamedTuple):
-    """A term that applies to a tariff, and what decides whether a call has to be searched for unusual values.
+class _Unusual(NamedTuple):
+    """A path with values that are not charged as usual.
 
     Attributes:
-        term: the term.
-        needed: as returned by `_keys_in`; a call with none of these has no unusual value.
-        walks: whether the search walks a whole body.
+        entry: the key at which the path enters a body, as in `_keys_in`.
+        keys: all keys of the path.
+        pattern: matches the unusual values.
+        is_shown: whether such a value was requested, and can be shown.
     """
 
-    term: Term
-    needed: frozenset[str]
-    walks: bool
+    entry: str
+    keys: tuple[str, ...]
+    pattern: re.Pattern[str]
+    is_shown: bool
 
 
 @functools.lru_cache(maxsize=1024)
-def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[str]) -> tuple[_Applying, ...]:
-    """Return the terms that apply to a model's tariff."""
+def _terms_of(
+    wire_format: str, seller: str | None, model: str, has: frozenset[str]
+) -> tuple[tuple[Term, list[_Unusual], bool], ...]:
+    """Return the terms that apply to a model's tariff.
+
+    Each comes with the paths that may be unusual for this model, and whether following these walks a whole body.
+    """
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
-    return tuple(
-        _Applying(term, frozenset(map(_first_key, term.unusual)), any("**" in path for path, _ in term.unusual))
-        for term in (*TERMS.get(wire_format, ()), *of_seller)
-        if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model))
-    )
+    found = []
+    for term in (*TERMS.get(wire_format, ()), *of_seller):
+        if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model)):
+            unusual = [
+                _path(path, pattern) for path, pattern in term.unusual if path != "model" or re.match(pattern, model)
+            ]
+            found.append((term, unusual, any("**" in path.keys for path in unusual)))
+    return tuple(found)
 
 
-def _first_key(unusual: tuple[str, str]) -> str:
-    """Return the key at which a path enters a body; the path itself, if it is `model` or `url`."""
-    first, *keys = _keys(unusual[0])
-    return keys[0] if keys else first
+@functools.cache
+def _path(path: str, pattern: str) -> _Unusual:
+    keys = _keys(path)
+    return _Unusual(keys[min(1, len(keys) - 1)], keys, re.compile(pattern), not path.startswith(("model", "response")))
 
 
 def _keys_in(call: Mapping[str, Any]) -> set[str]:
@@ -334,22 +345,19 @@ def _facts_of(provider: str | None, has: frozenset[str]) -> tuple[StatedFact, ..
 _SPEAKS = re.compile(r"audio|realtime|-live")
 
 
-def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
+def _unusual(call: Mapping[str, Any], paths: Iterable[_Unusual]) -> str | None:
     """Return the first value that is not charged as usual, or "" if it cannot be shown; None if there is none."""
-    for path, pattern in term.unusual:
-        for value in values_at(call, _keys(path)):
+    for path in paths:
+        for value in values_at(call, path.keys):
             if value in (None, False, []):
                 continue
-            if _compiled(pattern).match(value if isinstance(value, str) else _UNREADABLE):
-                return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
+            if path.pattern.match(value if isinstance(value, str) else _UNREADABLE):
+                return value if isinstance(value, str) and path.is_shown else ""
     return None
 
 
 def _is_stated(call: Mapping[str, Any], term: Term) -> bool:
     return any(value is not None for path in term.stated_at for value in values_at(call, _keys(path)))
-
-
-_compiled = functools.cache(re.compile)
 
 
 @functools.cache

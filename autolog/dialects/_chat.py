@@ -19,6 +19,8 @@ _THOUGHTS = {"reasoning", "thinking", "redacted_thinking"}
 _CALLS = {"tool_call", "tool-call", "tool_use", "function_call", "toolUse", "functionCall"}
 _RESULTS = {"tool_call_response", "tool-result", "tool_result", "toolResult", "functionResponse"}
 
+#: The keys of a message that has only a text.
+_PLAIN = {"role", "content"}
 #: What the `type` of a block may be.
 _KINDS = frozenset({
     "text", "input_text", "output_text", "refusal", "image", "image_url", "input_image", "audio", "input_audio", "file",
@@ -99,6 +101,9 @@ def _message(item: Any, role: str) -> Iterator[Json]:
         item = item["message"] if isinstance(item["message"], dict) else {"content": item["message"]}
     named = str(item.get("role") or item.get("type") or role)
     named = _ROLES.get(named, named) if named != "message" else role
+    if item.keys() == _PLAIN and isinstance(item["content"], str) and parsed(item["content"]) is item["content"]:
+        yield {"role": named, "content": item["content"]}
+        return
     pieces = _Pieces()
     content = item["parts"] if isinstance(item.get("parts"), list) else item.get("content", item.get("message"))
     pieces.add(_content(content))

@@ -7,7 +7,7 @@ from them would make a row three times as large.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autolog.dialects._chat import parsed
@@ -44,19 +44,19 @@ def without_copies(attributes: Attributes, data: Attributes, bodies: Sequence[An
     long_keys = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
     copies = {key for key in long_keys if any(data[key] is body for body in bodies)}
     if len(copies) < len(long_keys):
-        leaves = {leaf for body in bodies for leaf in _leaves(body)}
-        copies |= {key for key in long_keys if key not in copies and leaves.issuperset(_leaves(data[key]))}
+        leaves = _leaves(bodies)
+        copies |= {key for key in long_keys if key not in copies and leaves.issuperset(_leaves([data[key]]))}
     return {key: value for key, value in attributes.items() if key not in copies}
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the values in JSON data, except the names of kinds of objects, which differ between conventions."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+def _leaves(values: Iterable[Any]) -> set[Any]:
+    """Return the values in JSON data, except the names of kinds of objects, which differ between conventions."""
+    found, waiting = set(), [*values]
+    for item in waiting:
         if isinstance(item, dict):
             waiting += [inner for key, inner in item.items() if key != "type"]
         elif isinstance(item, list):
             waiting += item
         elif item is not None:
-            yield item
+            found.add(item)
+    return found
