@@ -21,7 +21,7 @@ from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, genai, litellm
-from autolog.dialects.otlp.families._family import Family, Names, present
+from autolog.dialects.otlp.families._family import Family, Names, everywhere, never, present
 from autolog.providers._fields import count
 
 #: Older names of operations, and the current ones.
@@ -43,7 +43,7 @@ def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT)
 
 def decode_span(span: Span) -> Record:
     """Decode a span as a record."""
-    families = tuple(family for family in FAMILIES if family.applies(span))
+    families = tuple([family for family in FAMILIES if family.applies is everywhere or family.applies(span)])
     attributes = {**from_events(span.events), **_flat(span.attributes)}
     record = Record(
         id=f"{span.trace_id}-{span.span_id}",
@@ -138,7 +138,8 @@ def _read_duration(record: Record, families: Iterable[Family], attributes: Attri
 
 def _kind(families: Iterable[Family], attributes: Attributes, span: Span) -> str:
     kind = _named_kind(families, attributes)
-    return "chain" if kind == "llm" and any(family.step(span) for family in families) else kind
+    is_step = kind == "llm" and any(family.step(span) for family in families if family.step is not never)
+    return "chain" if is_step else kind
 
 
 def _named_kind(families: Iterable[Family], attributes: Attributes) -> str:
@@ -339,7 +340,8 @@ def _text_block(item: Any) -> Json:
 
 
 def _read_status(record: Record, families: Iterable[Family], span: Span) -> None:
-    marked = any(span.attributes.get(key) == value for family in families for key, value in family.errors.items())
+    marks = [mark for family in families if family.errors for mark in family.errors.items()]
+    marked = any(span.attributes.get(key) == value for key, value in marks)
     if span.failed or marked or record.error_type:
         record.status = "error"
         raised = _exception(record, span.events)

@@ -45,8 +45,10 @@ def _is_step(span: Span) -> bool:
 
 
 _ANSWERED = ("response_data", "gen_ai.output.messages", "gen_ai.response.id", "gen_ai.usage.input_tokens", "events")
-_MARKS = ("logfire.msg", "request_data", "response_data", "operation.cost", "events", "tool_arguments",
-          "pydantic_ai.all_messages", "all_messages_events", "final_result", "logfire.tags")  # fmt: skip
+_MARKS = frozenset({
+    "logfire.msg", "request_data", "response_data", "operation.cost", "events", "tool_arguments",
+    "pydantic_ai.all_messages", "all_messages_events", "final_result", "logfire.tags",
+})  # fmt: skip
 
 FAMILY = Family(
     name="logfire",
@@ -56,7 +58,7 @@ FAMILY = Family(
     tool=("tool_arguments", "tool_response"),
     requests=_requests,
     responses=_responses,
-    applies=lambda span: any(key in span.attributes for key in _MARKS),
+    applies=lambda span: not _MARKS.isdisjoint(span.attributes),
     step=_is_step,
     seconds="duration",
 )
