@@ -8,11 +8,12 @@ endpoints with a user's name.
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPSConnection
 from time import monotonic
 from types import ModuleType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import getproxies
 
@@ -20,6 +21,8 @@ from autolog.errors import AutologError
 
 #: The timeout of connecting, and of every wait for the server, in seconds.
 TIMEOUT = 10.0
+#: The bytes that are sent within one timeout: a slow network is given more time for a large request.
+BLOCK = 65_536
 #: Seconds for which an idle connection is kept: less than the 5 s after which uvicorn and Node.js close it.
 KEPT = 4.0
 #: Characters of a path that are sent as they are.
@@ -97,11 +100,12 @@ class _DirectClient:
 
     def __init__(self, parts: SplitResult, headers: Mapping[str, str]) -> None:
         host = parts.hostname or ""
+        options: Any = {"timeout": TIMEOUT, "blocksize": BLOCK}
         if parts.scheme == "https":
             context = _httpx2().create_ssl_context()
-            self._connection: HTTPConnection = HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=context)
+            self._connection: HTTPConnection = HTTPSConnection(host, parts.port, context=context, **options)
         else:
-            self._connection = HTTPConnection(host, parts.port, timeout=TIMEOUT)
+            self._connection = HTTPConnection(host, parts.port, **options)
         self._prefix = quote(parts.path, safe=_SAFE)
         self._headers = headers
         self._used_at = 0.0
@@ -121,7 +125,8 @@ class _DirectClient:
     def _exchange(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> Response:
         connection = self._connection
         try:
-            connection.request(method, self._prefix + path, content, {**self._headers, **headers})
+            sent = {**self._headers, **headers, "content-length": str(len(content))}
+            connection.request(method, self._prefix + path, io.BytesIO(content), sent)
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             answer = Response(response.status, found, response.read(), len(content))

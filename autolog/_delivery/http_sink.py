@@ -114,8 +114,10 @@ class HTTPSink:
         method, path, content, headers = (binary or self._dialect).encode_request(records)
         try:
             response = self._client.request(method, path, content, headers)
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException) as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
+        except ValueError:  # whose message has the key
+            raise Undelivered(self._endpoint, "the API key or the address has characters that HTTP forbids") from None
         if binary is None:
             return response, decode_json(response.content)
         return response, binary.decode_reply(

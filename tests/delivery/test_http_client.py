@@ -6,6 +6,7 @@ import base64
 import socket
 import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 
@@ -39,7 +40,7 @@ class Server:
             with connection, connection.makefile("rb") as incoming:
                 for response in responses:
                     head = b"".join(iter(incoming.readline, b"\r\n"))
-                    incoming.read(len(b"body"))
+                    incoming.read(int(head.lower().partition(b"content-length: ")[2].split()[0]))
                     heads.append(head.decode())
                     connection.sendall(response)
             self.closed.set()
@@ -61,8 +62,8 @@ def servers() -> Iterator[list[Server]]:
         server.close()
 
 
-def post(client: http_client.HTTPClient, path: str = "/a") -> Response:
-    return client.request("POST", path, b"body", {"x-one": "1"})
+def post(client: http_client.HTTPClient) -> Response:
+    return client.request("POST", "/a", b"body", {"x-one": "1"})
 
 
 def test_requests_share_a_connection_until_it_has_been_idle(
@@ -115,6 +116,26 @@ def test_a_path_outside_ascii_is_percent_encoded(servers: list[Server]) -> None:
     servers.append(server)
     post(open_client(f"http://{server.address}/für uns/%20", {}))
     assert server.requests[0][0].startswith("POST /f%C3%BCr%20uns/%20/a HTTP/1.1")
+
+
+def test_a_large_request_is_sent_in_blocks_which_each_have_the_timeout(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server([[OK]])
+    servers.append(server)
+    sizes: list[int] = []
+    send = HTTPConnection.send
+
+    def noted(connection: HTTPConnection, data: bytes) -> None:
+        sizes.append(len(data))
+        send(connection, data)
+
+    monkeypatch.setattr(HTTPConnection, "send", noted)
+    content = b"x" * 200_000
+    assert open_client(f"http://{server.address}", {}).request("POST", "/a", content, {}).sent == len(content)
+    assert sum(sizes[1:]) == len(content)
+    assert max(sizes) <= http_client.BLOCK
+    assert "content-length: 200000" in server.requests[0][0].lower()
 
 
 @pytest.mark.parametrize("name", ["http", "all"])

@@ -189,6 +189,17 @@ def test_a_pause_asked_for_is_bounded(retry_after: str, moody: Backend, monkeypa
     assert autolog.status()["written"] == 1
 
 
+@pytest.mark.parametrize("key", ["secret-key\n", "secret-key\u2013"])
+def test_a_key_that_no_header_can_hold_is_reported_without_the_key(key: str, moody: Backend) -> None:
+    autolog.configure(endpoint=moody.url, api_key=key)
+    with autolog.span("s"):
+        pass
+    until(lambda: autolog.status()["last_error"] is not None)
+    assert "API key" in autolog.status()["last_error"]
+    assert "secret-key" not in autolog.status()["last_error"]
+    assert autolog.status()["dropped"] == {}
+
+
 def test_scores(server: Live) -> None:
     autolog.configure(endpoint=server.url, api_key=KEY)
     call_openai()
