@@ -89,7 +89,7 @@ MAX_DEPTH = 20
 def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
     """Return the spans of one trace as lines, children below their parents, with bars for their times."""
     nodes = span_tree(records)
-    bar = 24 if width is None else max(8, min(28, width // 4))
+    bar = 24 if width is None else max(8, min(48, width // 4))
     columns = [
         Column("when", leave=3), Column("span", least=16, leave=0), Column("latency", right=True),
         Column("tokens", right=True, leave=1), Column("cost", point=True),

@@ -59,7 +59,7 @@ _MOST_BARS = 100
 )
 @click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first. [default: most calls first, or by time]")
 @click.option("--compare", "beside", is_flag=True, help="Compare with the period before, of the same length.")
-@click.option("--scores", is_flag=True, help="Summarise scores instead: count, mean, lowest and highest of each name.")
+@click.option("--scores", is_flag=True, help="Summarise scores instead: count, mean, min and max of each name.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
 @click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

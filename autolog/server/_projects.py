@@ -5,6 +5,7 @@ A project exists as soon as a key or a record names it, and needs no settings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from autolog.stores.query import Hour
 
 #: The most characters of a project's name.
 LONGEST_NAME = 64
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _KIND = "project"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -50,8 +52,11 @@ def check_name(name: str) -> None:
     Raises:
         AutologError: if no project can have this name.
     """
-    if not 1 <= len(name) <= LONGEST_NAME or name == "*":
-        raise AutologError(f"{name[:100]!r}: a project's name has 1 to {LONGEST_NAME} characters, and is not *")
+    if not 1 <= len(name) <= LONGEST_NAME or name == "*" or _CONTROL.search(name):
+        raise AutologError(
+            f"{name[:100]!r}: a project's name has 1 to {LONGEST_NAME} characters, none of them control characters,"
+            " and is not *"
+        )
 
 
 def set_project(store: Store, name: str, retain: str | None, budgets: list[Any]) -> ProjectSettings:

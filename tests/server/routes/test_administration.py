@@ -104,6 +104,7 @@ def test_an_admin_of_one_project_administers_that_one(server: Server, store: Sto
         ("keys", {"name": "k", "colour": "red"}, "colour"),
         ("keys", {"name": "k", "expires_at": "soon"}, "expires_at"),
         ("keys", {"name": "k", "project": "x" * 65}, "project"),
+        ("keys", {"name": "k", "project": "shop\n"}, "control characters"),
         ("projects/shop", {"retain": "a while"}, "retain"),
         ("projects/shop", {"retain": "0d"}, "retain"),
         ("projects/shop", {"budgets": [{"limit": -1}]}, "limit"),
