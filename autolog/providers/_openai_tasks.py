@@ -1,15 +1,16 @@
 """Recognise work that outlives its call at OpenAI and compatible APIs: background responses, batches, tasks.
 
-xAI's: https://docs.x.ai/docs/guides/deferred-chat-completions and .../video-generations, read 2026-11.
+xAI's: https://docs.x.ai/docs/guides/deferred-chat-completions, .../video-generations and .../batch-api, read 2026-11.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from autolog.providers._facts import LongRunning
-from autolog.providers._fields import kind_of, text
+from autolog.providers._fields import kind_of, mapping, objects, text
 
 #: Work that outlives its call, by its `object`: the operation, and the final statuses.
 _LONG_RUNNING = {
@@ -77,3 +78,20 @@ def _named(body: dict[str, Any]) -> LongRunning | None:
 def long_running(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on and that outlives the call that began it; None if there is none."""
     return _deferred(path, body) or _task(path, body) or _agent(body) or _named(body)
+
+
+def page_items(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the items on a page of a batch's results, in OpenAI's format, which OpenRouter uses; xAI has its own."""
+    for item in objects(page.get("data")) + objects(page.get("results")):
+        custom_id = text(item.get("batch_request_id"))
+        if custom_id is None:
+            yield item
+            continue
+        result = mapping(item.get("batch_result"))
+        answers = [answer for answer in mapping(result.get("response")).values() if isinstance(answer, dict)]
+        failed = result.get("error") or item.get("error_message")
+        yield {
+            "custom_id": custom_id,
+            "response": {"body": answers[0]} if answers else None,
+            "error": {"message": failed} if isinstance(failed, str) else failed,
+        }

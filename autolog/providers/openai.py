@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from autolog._record.bodies import decode_object
 from autolog.providers._defaults import streams as streams
 from autolog.providers._facts import BatchResult, Facts, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, objects, plain_path, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
-from autolog.providers._openai_tasks import long_running
+from autolog.providers._openai_tasks import long_running, page_items
 from autolog.providers._openai_usage import STATED, contradiction, cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
@@ -57,7 +58,7 @@ _FREE = (
     r"|/accounts/[^/]+/"  # at Fireworks, except for its jobs
     r"|/knowledge$|/deployments(/secrets|/storage/.*|/[^/]+/rollback)?$|/assistant/(conversation/)?list$"
     r"|/(feedback|estimate|estimate-price|estimate-cost|fine-tunes/preview|tokenize|tokenize-text)$"
-    r"|/(cancel|pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
+    r"|[/:]cancel$|/(pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
     r"|/(create_session|session_heartbeat|get_info|retrieve_future)$"  # of training at Fireworks, asked all the time
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
@@ -73,7 +74,7 @@ _SAVED = r"/presets/[^/]+/"
 #: Paths of calls that read, resume, continue or end what an earlier call began, by HTTP method.
 _FOLLOW_UP = {
     "get": (
-        r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
+        r"/responses/[^/]+$|/batches/[^/]+(/results)?$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
         r"|/async-result/[^/]+$|/async/chat/completions/[^/]+$|/deferred-completion/[^/]+$"  # Z.ai, Perplexity, xAI
     ),
@@ -101,10 +102,9 @@ def billable(method: str, path: str) -> bool:
     if method.lower() != "post":
         return False
     path = plain_path(path)
-    if re.search(_SAVED, path):
-        return False
     known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # with whatever prefix a vendor adds
-    return known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
+    recorded = known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
+    return recorded and not re.search(_SAVED, path)
 
 
 _USAGE_OPTION = r"/completions$"
@@ -160,11 +160,10 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         return facts
     if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
         facts.error_type, facts.error_message = read_error(body)
-    facts.model = text(body.get("model"))
+    facts.model = text(body.get("model")) or text(mapping(body.get("agent")).get("model"))
     facts.id = text(body.get("id"))
     facts.service_tier = text(body.get("service_tier"))
     facts.long_running = long_running(path, body)
-    facts.model = facts.model or text(mapping(body.get("agent")).get("model"))
     if operation(path) == "count_tokens":
         facts.usage.input = count(body.get("input_tokens"))
     elif body.get("object") == "batch":
@@ -342,7 +341,7 @@ def _read_output(facts: Facts, body: dict[str, Any]) -> None:
 
 # The results of a batch
 
-_CONTENT = r"/files/([^/]+)/content$"
+_RESULTS = r"/files/([^/]+)/content$|/batches/([^/]+)/results$"
 #: The URL path of a batch item's request, by the `object` of its response.
 _PATHS = {
     "chat.completion": "/v1/chat/completions",
@@ -353,17 +352,19 @@ _PATHS = {
 
 
 def results_id(path: str) -> str | None:
-    """Return the id of the file downloaded from a path, which may be the output of a batch; None for other paths."""
-    found = re.search(_CONTENT, path.rstrip("/"))
-    return found[1] if found else None
+    """Return the id of the file, which may be a batch's output, or of the batch, whose results are read from a path."""
+    found = re.search(_RESULTS, plain_path(path))
+    return (found[1] or found[2]) if found else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """Yield the responses in a batch's output or error file; none if it is another kind of file.
+    """Yield the responses in a batch's output or error file or on a page of its results; none in other files.
 
     The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
     """
-    if b'"custom_id"' in body[:100_000]:
+    if plain_path(path).endswith("/results"):
+        yield from batch_items(results_id(path), page_items(decode_object(body)))
+    elif b'"custom_id"' in body[:100_000]:
         yield from batch_items(results_id(path), lines(body))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -58,3 +59,30 @@ def test_an_agent_of_zai_that_goes_on_is_completed_by_a_later_post() -> None:
     assert last.long_running is not None
     assert (first.long_running.key, first.long_running.final, last.long_running.final) == ("task:t", False, True)
     assert (last.output_text, last.usage.input) == ("So.", 9)
+
+
+XAI_PAGE = {
+    "results": [
+        {"batch_request_id": "a", "batch_result": {"response": {"chat_get_completion": {"object": "chat.completion"}}}},
+        {"batch_request_id": "b", "batch_result": {"error": "no"}},
+    ],
+    "pagination_token": None,
+}
+OPENROUTER_PAGE = {
+    "data": [
+        {"id": "1", "custom_id": "a", "response": {"status_code": 200, "body": {"object": "chat.completion"}}},
+        {"id": "2", "custom_id": "b", "response": None, "error": {"message": "no", "type": "server_error"}},
+    ],
+    "has_more": False,
+}
+
+
+@pytest.mark.parametrize("page", [XAI_PAGE, OPENROUTER_PAGE])
+def test_the_results_of_a_batch_are_read_page_by_page(page: dict[str, Any]) -> None:
+    path = "/v1/batches/b1/results"
+    assert openai.is_follow_up("GET", path)
+    assert openai.results_id(f"{path}?limit=100") == "b1"
+    good, bad = openai.batch_results(path, json.dumps(page).encode())
+    assert (good.custom_id, good.answer, good.error) == ("a", {"object": "chat.completion"}, None)
+    assert bad.error is not None
+    assert (bad.custom_id, bad.error[1]) == ("b", "no")
