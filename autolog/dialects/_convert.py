@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from autolog._reading.describe import bodies
 from autolog._record.bodies import decode_json, encode_json
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
@@ -40,6 +41,14 @@ def from_body(body: bytes | None) -> Any:
         return None
     value = decode_json(body)
     return body.decode(errors="replace") if value is None and body.strip() != b"null" else value
+
+
+def read_bodies(record: Record) -> tuple[Any, Any]:
+    """Return a record's request and response as `from_body` does, but the response of a streamed call assembled."""
+    request, response = from_body(record.request_body), from_body(record.response_body)
+    if isinstance(response, str) and record.kind == "llm":
+        response = bodies(record)[1] or response
+    return request, response
 
 
 # Times and ids

@@ -26,6 +26,7 @@ from autolog.dialects._convert import (
     nanoseconds,
     new_id,
     parse_time,
+    read_bodies,
     to_body,
 )
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
@@ -258,7 +259,7 @@ def encode_log(record: Record) -> Json:
         "response": {
             "status": record.status_code or (200 if record.status == "ok" else 500),
             "headers": record.response_headers or {},
-            "body": from_body(record.response_body),
+            "body": read_bodies(record)[1],
             "responseTime": round((record.duration or 0) * 1000),
             "lastUsedOptionJsonPath": "config",
         },
@@ -341,7 +342,7 @@ def _encode(record: Record) -> Json:
     response: Json = {
         "status": record.status_code or (200 if record.status == "ok" else 500),
         "headers": record.response_headers,
-        "body": from_body(record.response_body),
+        "body": read_bodies(record)[1],
         "response_time": None if record.duration is None else record.duration * 1000,
         "streamingMode": bool(record.request_stream),
     }

@@ -13,7 +13,7 @@ import pydantic
 from autolog._reading.derive import derive, fill_in, forget
 from autolog._record.record import Record
 from autolog.dialects import Request
-from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, json_request, new_id, to_body
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, json_request, new_id, read_bodies, to_body
 from autolog.dialects._fault import Fault, Json
 from autolog.dialects._schema import Body, validate
 
@@ -146,7 +146,7 @@ def is_fault(reply: Any) -> bool:
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that logs a record with the vendor, which accepts one at a time."""
     (record,) = records
-    request, response = from_body(record.request_body), from_body(record.response_body)
+    request, response = read_bodies(record)
     fields: dict[str, Any] = {
         "model": record.request_model or record.response_model or "unknown",
         "duration": record.duration,

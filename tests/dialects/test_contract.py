@@ -30,7 +30,7 @@ from hypothesis import given, settings, strategies as st
 import autolog
 from autolog import dialects
 from autolog._record.record import Record
-from autolog.dialects import cloudflare, humanloop, native, otlp, portkey, promptlayer, responselog
+from autolog.dialects import cloudflare, humanloop, langfuse, native, otlp, portkey, promptlayer, responselog
 from autolog.dialects._fault import Fault
 from autolog.server._call import Route
 from autolog.server._keys import create_key
@@ -350,3 +350,24 @@ def test_json_of_too_many_values_is_refused_unread_and_commas_in_texts_are_none(
         with contextlib.suppress(Fault):
             check_values(hostile)
     assert time.monotonic() - started < 10
+
+
+#: A streamed response, as it came over the wire.
+_STREAM = b"".join(
+    b"data: "
+    + json.dumps({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]}).encode()
+    + b"\n\n"
+    for text in ("It is ", "sunny.")
+)
+
+
+@pytest.mark.parametrize("name", ["otlp", "portkey", "humanloop", "promptlayer", "responselog"])
+def test_a_streamed_response_is_shipped_assembled(name: str) -> None:
+    record = Record(id="a", kind="llm", request_url="https://api.openai.com/v1/chat/completions", response_body=_STREAM,
+                    request_body=b'{"model": "gpt-4o", "messages": []}', response_content_type="text/event-stream")  # fmt: skip
+    assert b"It is sunny." in (dialects.get_shipping(name).encode_request([record]).body or b"")
+
+
+def test_a_streamed_response_is_read_back_assembled_from_langfuse() -> None:
+    record = Record(id="a", kind="llm", response_body=_STREAM, response_content_type="text/event-stream")
+    assert "It is sunny." in json.dumps(langfuse.encode_observation(record)["output"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects import Request
-from autolog.dialects._convert import format_time, from_body, json_request
+from autolog.dialects._convert import format_time, json_request, read_bodies
 from autolog.dialects._fault import Fault, Json
 
 # Replies
@@ -111,7 +111,7 @@ def _finish_reason(record: Record) -> Any:
 
 def _from_other(record: Record) -> Json:
     """Return the fields that logs from other formats have only in their bodies."""
-    request, response = from_body(record.request_body), from_body(record.response_body)
+    request, response = read_bodies(record)
     messages = request.get("messages") if isinstance(request, dict) else None
     details = record.cost_details or {}
     return {
@@ -157,7 +157,7 @@ def is_fault(reply: Any) -> bool:
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that logs a record with the vendor, which accepts one at a time."""
     (record,) = records
-    request, response = from_body(record.request_body), from_body(record.response_body)
+    request, response = read_bodies(record)
     details = record.cost_details or {}
     messages = request.get("messages") if isinstance(request, dict) else None
     fields: Json = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.dialects._convert import format_time, from_body
+from autolog.dialects._convert import format_time, from_body, read_bodies
 from autolog.dialects._fault import Fault, Json
 from autolog.dialects.langfuse._decode import KINDS, Batch
 from autolog.providers._fields import mapping
@@ -91,7 +91,7 @@ def encode_observation(record: Record) -> Json:
         "model": record.request_model,
         "modelParameters": {},
         "input": from_body(record.request_body),
-        "output": from_body(record.response_body),
+        "output": read_bodies(record)[1],
         "metadata": record.metadata,
         "level": _level(record),
         "statusMessage": record.error_message,
@@ -145,7 +145,7 @@ def _trace(trace_id: str, root: Record, records: Iterable[Record]) -> Json:
         "timestamp": _time(root),
         "name": next(named, root.name),
         "input": from_body(root.request_body),
-        "output": from_body(root.response_body),
+        "output": read_bodies(root)[1],
         "sessionId": root.session,
         "userId": root.user,
         "metadata": root.metadata,

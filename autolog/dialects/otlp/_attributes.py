@@ -11,7 +11,7 @@ from typing import Any
 
 from autolog._reading.messages import Message, Part, last_user_text, plain_text, request_messages, response_messages
 from autolog._record.record import Record
-from autolog.dialects._convert import from_body, text_of
+from autolog.dialects._convert import from_body, read_bodies, text_of
 from autolog.dialects._fault import Json
 from autolog.dialects.otlp._wire import Attributes
 from autolog.dialects.otlp.families import genai, openinference
@@ -37,7 +37,7 @@ def span_attributes(record: Record) -> Attributes:
     request, response = from_body(record.request_body), from_body(record.response_body)
     attributes["request_data"], attributes["response_data"] = text_of(request), text_of(response)
     if record.kind == "llm":
-        attributes |= _conversation(record, request, response)
+        attributes |= _conversation(record, *read_bodies(record))
     else:
         attributes |= {"input.value": text_of(request), "output.value": text_of(response)}
     if record.kind != "span":

@@ -7,7 +7,7 @@ from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects import Request
-from autolog.dialects._convert import format_time, from_body, json_request, to_body
+from autolog.dialects._convert import format_time, from_body, json_request, read_bodies, to_body
 from autolog.dialects._fault import Fault, Json
 
 # Replies
@@ -105,7 +105,7 @@ def encode_request(records: Sequence[Record]) -> Request:
     (record,) = records
     from autolog._reading.messages import plain_text, request_messages, response_messages
 
-    request, response = from_body(record.request_body), from_body(record.response_body)
+    request, response = read_bodies(record)
     roles = {"system", "user", "assistant", "developer", "tool", "function", "placeholder"}
 
     def template(messages: list[Any], default: str) -> Json:
