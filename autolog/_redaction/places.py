@@ -172,7 +172,9 @@ def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 _TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
-_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)(?:[ =]|" + QUOTE + rb",\s?)" + MAYBE_QUOTE + WORD)
+_LONG_OPTION = re.compile(
+    rb"--([A-Za-z][\w-]{2,40}+)(?:[ =]" + MAYBE_QUOTE + rb"|" + QUOTE + rb",\s?" + QUOTE + rb")" + WORD
+)
 
 
 def _long_options(text: bytes, _: bytes) -> Iterator[Span]:

@@ -43,7 +43,7 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
     yield from blocks_in(plain, lowered)
     for at in range(0, len(plain), _PART):
         part, small = plain[at : at + _PART + _AROUND], lowered[at : at + _PART + _AROUND]
-        for search in _SEARCHES if len(plain) <= _PART or holds_name(part, small) else _SIGNED:
+        for search in _SEARCHES if len(plain) <= _SHORT or holds_name(part, small) else _SIGNED:
             yield from ((at + first, at + last) for first, last in search(part, small))
     for decoded, place in url_decoded(plain) if depth else ():
         ascii_only = decoded.decode("ascii", "replace").encode("ascii", "replace")
@@ -165,3 +165,5 @@ _SEARCHES: tuple[Search, ...] = (*_SIGNED, _values, _named, _cookies, passwords_
 #: A long text is searched in parts of this many bytes, each extended by enough for one secret and its surroundings. The
 #: names of secrets are searched for values only where `holds_name` sees one, at a third of the cost.
 _PART, _AROUND = 131_072, 8192
+#: Up to this length all searches together take less time than `holds_name`.
+_SHORT = 4096

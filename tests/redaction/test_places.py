@@ -41,7 +41,7 @@ def test_a_password_is_found_in_a_body_and_in_a_field(text: str, secret: str, ar
     '"required": ["password", "user2"]', "db.example.com:5432:app", "main.go:1234:45: error", "machine learning, password",
     "password: |\n\nnext: 1", "name: password\nvalue: x", "Authorization: Bearer <token>", "Authorization: Basic auth",
     "pin: 13", "error code: 500", "the code is 12345", "a salt: 1 tsp", "connect(password=pw2)", "echo a1 | cat",
-    "wget -U Agent:1.0 https://a.example", "the -p option of mysql", "login page, password field",
+    "wget -U Agent:1.0 https://a.example", 'args += ["--password", password]', "the -p option of mysql", "login page, password field",
 ])  # fmt: skip
 def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
     plain = text.encode()
