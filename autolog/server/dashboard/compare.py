@@ -6,6 +6,7 @@ from autolog._display import diff
 from autolog._record.record import Record
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import PageRequest
+from autolog.server.dashboard.overview import percent
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -22,7 +23,7 @@ def compare(request: PageRequest) -> Reply:
     left, right = (request.record(record_id) for record_id in ids)
     return request.render(
         "compare.html", left=left, right=right, ids=ids, place="compare",
-        figures=diff.compare_figures(left, right),
+        figures=diff.compare_figures(left, right), changes=_changes(left, right),
         requested=list(diff.folded(diff.compare_lines(diff.request_lines(left), diff.request_lines(right)))),
         answered=list(diff.folded(diff.compare_lines(diff.answer_lines(left), diff.answer_lines(right)))),
     )  # fmt: skip
@@ -49,3 +50,16 @@ def offered(store: Store, record: Record) -> list[Record]:
         return candidate.input_preview != record.input_preview, same_version, same_version == same_model
 
     return sorted(unlike, key=rank)[:OFFERED]
+
+
+#: The figures whose change is given in per cent, with their fields.
+_MEASURED = {
+    "latency": "duration", "first chunk": "time_to_first_chunk", "input tokens": "usage_input_tokens",
+    "output tokens": "usage_output_tokens", "cost": "cost",
+}  # fmt: skip
+
+
+def _changes(left: Record, right: Record) -> dict[str, str]:
+    """Return by figure how much more or less the right record has; empty if it is the same or unknown."""
+    pairs = {name: (getattr(left, field), getattr(right, field)) for name, field in _MEASURED.items()}
+    return {name: "" if None in (before, now) else percent(now, before) for name, (before, now) in pairs.items()}

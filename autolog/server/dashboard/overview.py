@@ -51,11 +51,11 @@ class Change:
     @property
     def cost(self) -> str:
         """The change of the cost, such as `+12 %`; empty if there was none before."""
-        return _percent(self.now.cost, self.before.cost)
+        return percent(self.now.cost, self.before.cost)
 
     @property
     def calls(self) -> str:
-        return _percent(self.now.calls, self.before.calls)
+        return percent(self.now.calls, self.before.calls)
 
     @property
     def errors(self) -> str:
@@ -70,12 +70,13 @@ class Change:
 
     @property
     def tokens(self) -> str:
-        return _percent(
+        return percent(
             self.now.input_tokens + self.now.output_tokens, self.before.input_tokens + self.before.output_tokens
         )
 
 
-def _percent(now: float, before: float) -> str:
+def percent(now: float, before: float) -> str:
+    """Return a change, such as `+12 %`; empty if there is none, or none that can be expressed."""
     return f"{100 * (now / before - 1):+,.0f} %" if before and round(100 * (now / before - 1)) else ""
 
 
