@@ -53,7 +53,7 @@ _SPEAK_OPENAI = {
     "api.moonshot.ai": "moonshotai", "api.moonshot.cn": "moonshotai", "api.minimax.io": "minimax",
     "api.novita.ai": "novita", "api.sambanova.ai": "sambanova", "models.github.ai": "github",
     "models.inference.ai.azure.com": "github",
-    "api.portkey.ai": "portkey",
+    "api.portkey.ai": "portkey", "api.jina.ai": "jina", "deepsearch.jina.ai": "jina",
 }  # fmt: skip
 
 _OPENAI_RESOURCES = (

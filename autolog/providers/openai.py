@@ -58,7 +58,7 @@ _FREE = (
     r"|/accounts/[^/]+/"  # at Fireworks, except for its jobs
     r"|/knowledge$|/deployments(/secrets|/storage/.*|/[^/]+/rollback)?$|/assistant/(conversation/)?list$"
     r"|/(feedback|estimate|estimate-price|estimate-cost|fine-tunes/preview|tokenize|tokenize-text)$"
-    r"|[/:]cancel$|/(pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
+    r"|[/:]cancel$|/batches/[^/]+/requests$|/(pause|reject|hangup|refer|delete|archive)$|/queue/clear$|/rl/.+/(stop|extend-expiry)$"
     r"|/(create_session|session_heartbeat|get_info|retrieve_future)$"  # of training at Fireworks, asked all the time
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"

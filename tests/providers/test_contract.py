@@ -123,6 +123,7 @@ def test_expressions_for_paths_are_in_order() -> None:
         ("gateway.internal", "/anthropic/v1/messages", "anthropic", None),
         ("gateway.internal:8080", "/v1beta/models/g:streamGenerateContent", "gemini", None),
         ("vpce-1.bedrock-runtime.internal", "/model/m/converse-stream", "bedrock", None),
+        ("api.jina.ai", "/v1/rerank", "openai", "jina"),
     ],
 )  # fmt: skip
 def test_a_format_is_chosen_by_host_and_path(host: str, path: str, module: str, provider: str | None) -> None:

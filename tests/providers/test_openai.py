@@ -24,7 +24,7 @@ ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"
         ("post", "/api/v1/presets/p/messages", False), ("post", "/v1/prompts/p/completions", True), ("post", "/v1/prompts/p/render", False),
         ("post", "/v1/virtual-keys", False), ("post", "/v1/fine-tunes/preview", False), ("post", "/api/paas/v4/assistant", True),
         ("post", "/api/paas/v4/assistant/conversation/list", False), ("post", "/v1/accounts/a/datasets/d:upload", False),
-        ("post", "/v1/accounts/a/dpoJobs", True), ("post", "/v1/accounts/a/dpoJobs/j:cancel", False),
+        ("post", "/v1/batches/b/requests", False), ("post", "/v1/accounts/a/dpoJobs", True), ("post", "/v1/accounts/a/dpoJobs/j:cancel", False),
     ],
 )  # fmt: skip
 def test_which_calls_are_recorded(method: str, path: str, recorded: bool) -> None:
