@@ -248,10 +248,7 @@ _starting_over = allocate_lock()
 
 
 def start_over_if_forked() -> None:
-    """Start over in a process that was forked without Python's knowledge, by a C function: uWSGI forks its workers so.
-
-    None of our hooks has run then. Frequent callers look at `mark` themselves.
-    """
+    """Start over in a process forked by C code, as uWSGI's workers are, in which no hook of ours has run."""
     if not mark[0]:
         with _starting_over:
             if not mark[0]:
@@ -330,12 +327,30 @@ def _at_exit() -> None:
             exec("raise KeyboardInterrupt")  # noqa: S102
 
 
+_finalizer: Any = None  # multiprocessing's, in a child
+_follows_children = False
+
+
 def flush_before_child_exits() -> None:
-    """Flush when a multiprocessing child ends, which runs its own finalizers and then skips `atexit` by `os._exit`."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, _at_exit, exitpriority=100)
+    """Flush when a multiprocessing child ends, which runs its own finalizers and then skips `atexit` by `os._exit`.
+
+    It forgets those registered before its work begins, as by a main module that calls `patch()`: ours returns then.
+    """
+    global _follows_children
+    util, process = (sys.modules.get(f"multiprocessing.{name}") for name in ("util", "process"))
+    if util is None or process is None:
+        return
+    if not _follows_children:
+        _follows_children = True
+        util.register_after_fork(opening, _flush_at_end_of_child)
+    if process.parent_process() is not None:
+        _flush_at_end_of_child()
+
+
+def _flush_at_end_of_child(_: object = None) -> None:
+    global _finalizer
+    if _finalizer is None or not _finalizer.still_active():
+        _finalizer = sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=100)
 
 
 def flush_at_sigterm() -> None:
@@ -343,10 +358,9 @@ def flush_at_sigterm() -> None:
 
     Does nothing if the program already handles SIGTERM, or when called from any thread but the main one.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
     with guard("handling SIGTERM"):
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        on_main = threading.current_thread() is threading.main_thread()
+        if on_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 
 

@@ -16,8 +16,9 @@ import sys
 import threading
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty
 from time import monotonic, sleep
+from types import BuiltinFunctionType
 
 __all__ = [
     "Empty",
@@ -31,6 +32,11 @@ __all__ = [
     "start_new_thread",
     "wait_for_leaving",
 ]
+
+if isinstance(start_new_thread, BuiltinFunctionType):
+    from _queue import SimpleQueue  # gevent may have replaced that of `queue`, even if it was told to leave threads
+else:
+    from queue import SimpleQueue
 
 #: The lock's class. `threading.RLock` itself is a function, which returns whichever kind is in force when it is called.
 RLock = type(threading.RLock())

@@ -474,12 +474,16 @@ def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
     assert names == ["after", "around", "before", "child"]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "early"),
+    [("fork", ""), ("spawn", ""), ("forkserver", ""), ("forkserver", "autolog.configure()")],  # early: before its work
+)
+def test_multiprocessing(method: str, early: str, tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(
         textwrap.dedent(f"""
             import autolog, multiprocessing
+            {early}
 
             def work(number):
                 with autolog.span(f"child {{number}}"): pass
