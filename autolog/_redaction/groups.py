@@ -16,7 +16,7 @@ _GROUP = 16_384
 
 
 def clean_texts(value: Any, finds: Callable[[str], bool]) -> set[str]:
-    """Return the texts of JSON data in which a search finds nothing.
+    """Return the texts of JSON data in which a search finds nothing, except long ones, which are searched only once.
 
     Args:
         value: JSON data, whose texts may be JSON themselves.
@@ -24,7 +24,7 @@ def clean_texts(value: Any, finds: Callable[[str], bool]) -> set[str]:
     """
     clean: set[str] = set()
     for group in _groups(_texts(value)):
-        found = len(group) == 1 or finds(_BETWEEN.join(group))
+        found = finds(_BETWEEN.join(group))
         clean.update([text for text in group if not (found and finds(text))])
     return clean
 
@@ -42,7 +42,7 @@ def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the distinct texts of JSON data that are long enough for a secret, including the keys of objects."""
+    """Yield the distinct texts of JSON data, including keys, that fit into a group and may contain a secret."""
     seen: set[str] = set()
     left = [value]
     while left:
@@ -57,7 +57,7 @@ def _texts(value: Any) -> Iterator[str]:
             inner = decode_json(item) if item[:1] in _JSON else None
             if isinstance(inner, (dict, list, str)):
                 left.append(inner)
-            else:
+            elif len(item) < _GROUP:
                 yield item
 
 
