@@ -82,7 +82,7 @@ def test_why_an_agent_run_took_40_s() -> None:
 
 
 def test_all_turns_of_a_session() -> None:
-    shown = ask(f"autolog logs --session {tasks.SESSION} --roots --sort oldest --columns time,id,says")
+    shown = ask(f"autolog logs --session {tasks.SESSION} --roots --sort oldest --columns time,id,preview")
     assert [line.split("  ")[-1].strip() for line in rows(shown)[: len(tasks.TURNS)]] == tasks.TURNS
     assert "4 records" in shown
 
