@@ -9,6 +9,7 @@ from typing import Any
 
 from autolog import dialects
 from autolog._delivery.delivery import Sink
+from autolog._delivery.http_sink import HTTPSink
 from autolog._record.record import Record
 from autolog.stores import import_engine, ledger_path, open_store
 from autolog.stores._contract import Store
@@ -39,9 +40,8 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
         if isinstance(target, str):
             import_engine(target)
         else:
-            from autolog._delivery import http_client
-
-            http_client.import_ahead(target["endpoint"])
+            for name in ("httpx2", "httpcore2", "truststore"):  # httpx2's first client imports the other two
+                import_module(name)
             dialects.get_binary(target.get("dialect", "native"))
 
 
@@ -49,6 +49,4 @@ def open_target(target: str | Mapping[str, Any]) -> Sink:
     """Open the sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
     if isinstance(target, str):
         return StoreSink(open_store(target))
-    from autolog._delivery.http_sink import HTTPSink
-
     return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

@@ -46,5 +46,5 @@ def test_a_dead_sink_does_not_hold_up_another(tmp_path: Path) -> None:
     call_openai()
     autolog.flush(2)
     assert len(open_store(f"sqlite:///{tmp_path}/local.db").find(Query())) == 1
-    assert "ConnectionRefusedError" in autolog.status()["last_error"]
+    assert "ConnectError" in autolog.status()["last_error"]
     assert (autolog.status()["queued"], autolog.status()["journalled"]) == (0, 1)
