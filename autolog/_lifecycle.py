@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
+from autolog import _native
 from autolog._guard import guard
 from autolog._native import RLock, allocate_lock, get_ident, process_mark, sleep, start_new_thread, wait_for_leaving
 
@@ -222,9 +223,11 @@ def _before_fork() -> None:
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
     in_c_library.pause_for_fork(LOCKS_TIMEOUT)
     wait_for_leaving(LOCKS_TIMEOUT)
+    _native.hold_signal(signal.SIGTERM, _on_sigterm)
 
 
 def _after_fork_in_parent() -> None:
+    _native.release_signal()
     in_c_library.resume_after_fork()
     for worker in workers:
         worker.resume_after_fork()
@@ -240,6 +243,7 @@ def _after_fork_in_child() -> None:
     for worker in workers:
         worker.reset()
     mark[0] = 1
+    _native.release_signal()
 
 
 #: A byte that is 0 in a process that has been forked and has not started over yet.
@@ -354,13 +358,9 @@ def _flush_at_end_of_child(_: object = None) -> None:
 
 
 def flush_at_sigterm() -> None:
-    """Make SIGTERM flush before it ends the process.
-
-    Does nothing if the program already handles SIGTERM, or when called from any thread but the main one.
-    """
+    """Make SIGTERM flush before it ends the process; only on the main thread, if the program does not handle it."""
     with guard("handling SIGTERM"):
-        on_main = threading.current_thread() is threading.main_thread()
-        if on_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 
 

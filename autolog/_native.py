@@ -12,6 +12,7 @@ import _thread
 import contextlib
 import mmap
 import os
+import signal
 import sys
 import threading
 from _thread import allocate_lock, get_ident, start_new_thread
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from queue import Empty
 from time import monotonic, sleep
 from types import BuiltinFunctionType
+from typing import Any
 
 __all__ = [
     "Empty",
@@ -27,7 +29,9 @@ __all__ = [
     "Thread",
     "allocate_lock",
     "get_ident",
+    "hold_signal",
     "process_mark",
+    "release_signal",
     "sleep",
     "start_new_thread",
     "wait_for_leaving",
@@ -166,3 +170,20 @@ class Thread:
         self.join(timeout)
         if self._threading is not None and _thread.start_new_thread is start_new_thread:
             self._threading.join(max(0.0, deadline - monotonic()))
+
+
+#: The signals that a forking thread had blocked before `hold_signal`.
+_blocked = threading.local()
+
+
+def hold_signal(number: int, handler: Any) -> None:
+    """Block a signal with this handler around a fork: Python forgets signals that a child gets before its hooks run."""
+    if signal.getsignal(number) is handler:
+        _blocked.before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+
+def release_signal() -> None:
+    """Undo `hold_signal`, in the parent and in the child; a signal that has come meanwhile is then handled."""
+    before = _blocked.__dict__.pop("before", None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -518,3 +518,25 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     )
     assert code == 0
     assert took < 9  # a store waits 10 seconds for its lock; the machine may be busy
+
+
+_ENDED_AT_ONCE = """
+import os, signal, time
+from autolog import _lifecycle
+
+_lifecycle.flush_at_sigterm()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        time.sleep(20)
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_that_is_ended_as_soon_as_it_is_forked_ends(tmp_path: Path) -> None:
+    ended = run(_ENDED_AT_ONCE, tmp_path)
+    assert ended.stdout.split() == [str(-signal.SIGTERM)] * 5 + ["set()"], ended.stderr
