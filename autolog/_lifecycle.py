@@ -315,7 +315,8 @@ def signals_deferred() -> Iterator[None]:
 exiting = False
 
 
-def _at_exit() -> None:
+def flush_at_exit() -> None:
+    """Deliver everything, because the process is ending."""
     global exiting
     exiting = True
     try:
@@ -329,32 +330,6 @@ def _at_exit() -> None:
         # modules imported during the flush may do (dataclasses does): raise it again, so that CPython remembers.
         with contextlib.suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")  # noqa: S102
-
-
-_finalizer: Any = None  # multiprocessing's, in a child
-_follows_children = False
-
-
-def flush_before_child_exits() -> None:
-    """Flush when a multiprocessing child ends, which runs its own finalizers and then skips `atexit` by `os._exit`.
-
-    It forgets those registered before its work begins, as by a main module that calls `patch()`: ours returns then.
-    """
-    global _follows_children
-    util, process = (sys.modules.get(f"multiprocessing.{name}") for name in ("util", "process"))
-    if util is None or process is None:
-        return
-    if not _follows_children:
-        _follows_children = True
-        util.register_after_fork(opening, _flush_at_end_of_child)
-    if process.parent_process() is not None:
-        _flush_at_end_of_child()
-
-
-def _flush_at_end_of_child(_: object = None) -> None:
-    global _finalizer
-    if _finalizer is None or not _finalizer.still_active():
-        _finalizer = sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=100)
 
 
 def flush_at_sigterm() -> None:
@@ -397,4 +372,4 @@ def _end_by(number: int) -> None:
 # that their hooks run after ours.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-atexit.register(_at_exit)
+atexit.register(flush_at_exit)

@@ -13,7 +13,7 @@ LOADED = """
 autolog _config _guard _lifecycle _native _recorder _version errors
 _capture _capture.context _capture.exchange _capture.graft _capture.http _capture.opentelemetry _capture.otel_spans _capture.patch _capture.patching _capture.scope _capture.snapshot _capture.span
 _capture.stream_usage _capture.tee _capture.threads
-_delivery _delivery.assembly _delivery.delivery _delivery.queue _delivery.worker
+_delivery _delivery.assembly _delivery.children _delivery.delivery _delivery.queue _delivery.worker
 _processing _processing.deferred
 _record _record.bodies _record.ids _record.streams
 providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_tasks providers._openai_usage providers._pieces providers._sdks providers._table

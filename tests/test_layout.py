@@ -21,6 +21,7 @@ ELSEWHERE = {
     "_options.py": "test_config.py",
     "_capture/otel_spans.py": "capture/test_opentelemetry.py",
     "_delivery/assembly.py": "test_recorder.py",
+    "_delivery/children.py": "test_lifecycle.py",
     "_processing/deferred.py": "test_lifecycle.py",
     "_pricing/reports.py": "pricing/test_reconcile.py",
     "_processing/opentelemetry.py": "capture/test_opentelemetry.py",

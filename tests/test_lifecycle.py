@@ -503,6 +503,23 @@ def test_multiprocessing(method: str, early: str, tmp_path: Path) -> None:
     assert (code, names) == (0, ["child 0", "child 1", "child 2", "parent"])
 
 
+def test_celery_s_children_flush_before_they_are_killed(tmp_path: Path) -> None:
+    pytest.importorskip("celery")
+    _, names, _ = named(
+        """
+        import autolog, celery.signals, os, signal
+        autolog.configure()
+        if os.fork() == 0:
+            with autolog.span("last task"): pass
+            celery.signals.worker_process_shutdown.send(None)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.wait()
+        """,
+        tmp_path,
+    )
+    assert names == ["last task"]
+
+
 def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     code, _, took = named(
         """

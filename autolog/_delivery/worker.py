@@ -15,8 +15,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from autolog import _lifecycle
+from autolog._delivery.children import flush_before_child_exits
 from autolog._guard import guard, logger, report
-from autolog._lifecycle import flush_before_child_exits, workers
+from autolog._lifecycle import workers
 from autolog._native import Empty, RLock, SimpleQueue, Thread, sleep
 
 if TYPE_CHECKING:

@@ -1,0 +1,47 @@
+"""The last flush in children of multiprocessing and Celery, which skip `atexit` and end by `os._exit`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from autolog import _lifecycle
+
+_finalizer: Any = None  # multiprocessing's, in a child
+_follows_multiprocessing = False
+
+
+def flush_before_child_exits() -> None:
+    """Flush when this process ends, if it is a child of multiprocessing or Celery, and when its children end."""
+    _follow_multiprocessing()
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        # A worker process that has done its last task (`--max-tasks-per-child`) is killed soon after this signal.
+        signals.worker_process_shutdown.connect(_flush, dispatch_uid="autolog")
+
+
+def _flush(**_: Any) -> None:
+    _lifecycle.flush_at_exit()
+
+
+def _follow_multiprocessing() -> None:
+    """Flush with the finalizers that a child runs at its end.
+
+    It forgets those registered before its work begins, as by a main module that calls `patch()`: ours returns then.
+    """
+    global _follows_multiprocessing
+    util, process = (sys.modules.get(f"multiprocessing.{name}") for name in ("util", "process"))
+    if util is None or process is None:
+        return
+    if not _follows_multiprocessing:
+        _follows_multiprocessing = True
+        util.register_after_fork(_lifecycle.opening, _flush_at_end_of_child)
+    if process.parent_process() is not None:
+        _flush_at_end_of_child()
+
+
+def _flush_at_end_of_child(_: object = None) -> None:
+    global _finalizer
+    if _finalizer is None or not _finalizer.still_active():
+        util = sys.modules["multiprocessing.util"]
+        _finalizer = util.Finalize(None, _lifecycle.flush_at_exit, exitpriority=100)
