@@ -45,6 +45,11 @@ def test_codex_takes_the_text_as_its_configuration() -> None:
     assert tomllib.loads(output("env", "codex", "--key", "k")) == tomllib.loads(text.replace('k\\"1', "k"))
 
 
+def test_opencode_sends_its_spans_before_it_ends() -> None:
+    variables = json.loads(output("env", "opencode", "--key", "k", "--json"))["env"]
+    assert int(variables["OTEL_BSP_SCHEDULE_DELAY"]) < 1_000
+
+
 def test_the_lines_for_the_agents_sdk_are_python() -> None:
     text = output("env", "openai-agents", "--key", 'k"1')
     names = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}

@@ -240,7 +240,7 @@ def test_whatever_comes_is_decoded_or_refused(value: Any) -> None:
         ("GET", LOGS + "?filters=" + json.dumps([{"key": "model", "operator": "contains", "value": ["\ud800"]}]), None, {200}),
         ("GET", LOGS + "?filters=" + json.dumps([{"key": "model", "operator": "eq", "value": ["x"] * 1500}]), None, {200}),
         ("DELETE", "/v5/logs?" + "&".join(f"id={n}" for n in range(1100)), None, {204}),
-        ("GET", "/v5/logs?file_id=logs&" + "&".join(f"id={n}" for n in range(1100)), None, {200}),
+        ("GET", "/v5/logs?file_id=logs&" + "&".join(f"id={n}" for n in range(200)), None, {200}),
         ("DELETE", LOGS + "?model=zzz", None, {400}),
     ],
 )  # fmt: skip
