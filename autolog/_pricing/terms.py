@@ -219,12 +219,10 @@ def unstated_terms(call: Mapping[str, Any], wire_format: str, seller: str | None
         seller: the tariff's seller, a key of `SELLERS`; None for the user's own prices.
         has: the prices and variants of the model's tariff.
     """
-    keys = _keys_in(call)
-    for term, unusual, walks in _terms_of(wire_format, seller, call["model"] or "", has):
-        here = [path for path in unusual if path.entry in keys]
-        if not here or (walks and _is_stated(call, term)):
+    for term, unusual, walks in _terms_of(wire_format, seller, call["model"] or "", has, _entries_in(call)):
+        if walks and _is_stated(call, term):
             continue
-        if (requested := _unusual(call, here)) is not None and not _is_stated(call, term):
+        if (requested := _unusual(call, unusual)) is not None and not _is_stated(call, term):
             words = f"{requested} was requested" if requested else "used"
             yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
@@ -233,7 +231,7 @@ class _Unusual(NamedTuple):
     """A path with values that are not charged as usual.
 
     Attributes:
-        entry: the key at which the path enters a body, as in `_keys_in`.
+        entry: the key at which the path enters a body, as in `_entries_in`.
         keys: all keys of the path.
         pattern: matches the unusual values.
         is_shown: whether such a value was requested, and can be shown.
@@ -245,39 +243,54 @@ class _Unusual(NamedTuple):
     is_shown: bool
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=4096)
 def _terms_of(
-    wire_format: str, seller: str | None, model: str, has: frozenset[str]
+    wire_format: str, seller: str | None, model: str, has: frozenset[str], entries: frozenset[str]
 ) -> tuple[tuple[Term, list[_Unusual], bool], ...]:
-    """Return the terms that apply to a model's tariff.
+    """Return the terms that apply to a model's tariff and may be unusual in a call with these entries.
 
-    Each comes with the paths that may be unusual for this model, and whether following these walks a whole body.
+    Each comes with the paths that may be unusual, and whether following these walks a whole body.
     """
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
     found = []
     for term in (*TERMS.get(wire_format, ()), *of_seller):
         if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model)):
-            unusual = [
+            paths = [
                 _path(path, pattern) for path, pattern in term.unusual if path != "model" or re.match(pattern, model)
             ]
-            found.append((term, unusual, any("**" in path.keys for path in unusual)))
+            if unusual := [path for path in paths if path.entry in entries]:
+                found.append((term, unusual, any("**" in path.keys for path in unusual)))
     return tuple(found)
 
 
 @functools.cache
+def _keys(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
+def _entry(path: str) -> str:
+    """Return the key at which a path enters a body; the whole path, if it is `model` or `url`."""
+    return _keys(path)[:2][-1]
+
+
+@functools.cache
 def _path(path: str, pattern: str) -> _Unusual:
-    keys = _keys(path)
-    return _Unusual(keys[min(1, len(keys) - 1)], keys, re.compile(pattern), not path.startswith(("model", "response")))
+    return _Unusual(_entry(path), _keys(path), re.compile(pattern), not path.startswith(("model", "response")))
 
 
-def _keys_in(call: Mapping[str, Any]) -> set[str]:
-    """Return the keys at which paths may enter a call's bodies and headers, and their other beginnings."""
-    found = {"model", "url", "*", "**"}
-    for part in (call["request"], call["response"], call["headers"]):
-        for item in part if isinstance(part, list) else [part]:
-            if isinstance(item, dict):
-                found.update(item)
-    return found
+def _entries_in(call: Mapping[str, Any]) -> frozenset[str]:
+    """Return the entries of paths that a call's bodies and headers have; calls have few different sets of them."""
+    parts = (call["request"], call["response"], call["headers"])
+    items = [item for part in parts for item in (part if isinstance(part, list) else [part]) if isinstance(item, dict)]
+    return _ENTRIES.intersection(_EVERYWHERE.union(*items))
+
+
+#: The entries of paths that do not begin with a certain key of a body.
+_EVERYWHERE = frozenset({"model", "url", "*", "**"})
+#: The entries of all paths.
+_ENTRIES = frozenset(
+    _entry(path) for terms in (*TERMS.values(), *SELLERS.values()) for term in terms for path, _ in term.unusual
+)
 
 
 class StatedFact(NamedTuple):
@@ -358,11 +371,6 @@ def _unusual(call: Mapping[str, Any], paths: Iterable[_Unusual]) -> str | None:
 
 def _is_stated(call: Mapping[str, Any], term: Term) -> bool:
     return any(value is not None for path in term.stated_at for value in values_at(call, _keys(path)))
-
-
-@functools.cache
-def _keys(path: str) -> tuple[str, ...]:
-    return tuple(path.split("."))
 
 
 def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
