@@ -22,10 +22,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from autolog._guard import logger
 from autolog._lifecycle import in_c_library
@@ -65,10 +66,11 @@ _HALF_IN_BATCHES = frozenset({"openai", "anthropic", "azure"})
 
 #: Service tiers charged at the standard price.
 _STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
+#: Places of inference charged at the standard price.
+_ANYWHERE = _STANDARD | {"global", "not_available"}
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """The terms under which a call was served, as its response states them; None where it does not.
 
     Attributes:
@@ -112,12 +114,11 @@ def _context(tier: str | None, batch: bool, speed: str | None) -> Context:
     return tuple((key, value) for key, value in given.items() if value)
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(msgspec.Struct, frozen=True):
     """A cost in dollars, or None if it is unknown, and the record's `cost_details`."""
 
     cost: float | None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
 
     def as_estimate(self, doubts: Sequence[str]) -> Priced:
         """Return this cost as an estimate, with further reasons; without any, return it unchanged."""
@@ -357,7 +358,7 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
             )
         else:
             doubts.append("no published price for 12-hour cache writes; the 30-minute price was used")
-    if terms.geo not in _STANDARD | {"global", "not_available"}:
+    if terms.geo not in _ANYWHERE:
         factor = geo_factor(tariff.provider, tariff.model, terms.geo or "")
         if factor is None:
             doubts.append(f"no published price for inference in {terms.geo!r}; the standard price was used")
