@@ -231,13 +231,11 @@ class _Unusual(NamedTuple):
     """A path with values that are not charged as usual.
 
     Attributes:
-        entry: the key at which the path enters a body, as in `_entries_in`.
-        keys: all keys of the path.
+        keys: the keys of the path.
         pattern: matches the unusual values.
         is_shown: whether such a value was requested, and can be shown.
     """
 
-    entry: str
     keys: tuple[str, ...]
     pattern: re.Pattern[str]
     is_shown: bool
@@ -247,18 +245,20 @@ class _Unusual(NamedTuple):
 def _terms_of(
     wire_format: str, seller: str | None, model: str, has: frozenset[str], entries: frozenset[str]
 ) -> tuple[tuple[Term, list[_Unusual], bool], ...]:
-    """Return the terms that apply to a model's tariff and may be unusual in a call with these entries.
+    """Return the terms that apply to a model's tariff, with the paths that may be unusual in a call with these entries.
 
-    Each comes with the paths that may be unusual, and whether following these walks a whole body.
+    Each also comes with whether following the paths walks a whole body.
     """
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
     found = []
     for term in (*TERMS.get(wire_format, ()), *of_seller):
         if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model)):
-            paths = [
-                _path(path, pattern) for path, pattern in term.unusual if path != "model" or re.match(pattern, model)
+            unusual = [
+                _path(path, pattern)
+                for path, pattern in term.unusual
+                if _entry(path) in entries and (path != "model" or re.match(pattern, model))
             ]
-            if unusual := [path for path in paths if path.entry in entries]:
+            if unusual:
                 found.append((term, unusual, any("**" in path.keys for path in unusual)))
     return tuple(found)
 
@@ -275,7 +275,7 @@ def _entry(path: str) -> str:
 
 @functools.cache
 def _path(path: str, pattern: str) -> _Unusual:
-    return _Unusual(_entry(path), _keys(path), re.compile(pattern), not path.startswith(("model", "response")))
+    return _Unusual(_keys(path), re.compile(pattern), not path.startswith(("model", "response")))
 
 
 def _entries_in(call: Mapping[str, Any]) -> frozenset[str]:
