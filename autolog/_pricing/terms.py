@@ -282,11 +282,9 @@ def _entries_in(call: Mapping[str, Any]) -> frozenset[str]:
     """Return the entries of paths that a call's bodies and headers have; calls have few different sets of them."""
     parts = (call["request"], call["response"], call["headers"])
     items = [item for part in parts for item in (part if isinstance(part, list) else [part]) if isinstance(item, dict)]
-    return _ENTRIES.intersection(_EVERYWHERE.union(*items))
+    return _ENTRIES.intersection({"model", "url", "*", "**"}.union(*items))
 
 
-#: The entries of paths that do not begin with a certain key of a body.
-_EVERYWHERE = frozenset({"model", "url", "*", "**"})
 #: The entries of all paths.
 _ENTRIES = frozenset(
     _entry(path) for terms in (*TERMS.values(), *SELLERS.values()) for term in terms for path, _ in term.unusual
