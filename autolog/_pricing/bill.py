@@ -98,11 +98,13 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if facts.reported_cost is None:
         return priced.as_estimate(doubts)
     host = urlsplit(record.request_url or "").netloc
-    stated = facts.format != "openai" or provider_at(host) in _STATE_COSTS
+    by = provider_at(host) if host and record.extra.get("server_address") is None else record.provider_name
+    stated = facts.format != "openai" or by in _STATE_COSTS
     return priced if stated else priced.as_estimate([_STRANGE_COST])
 
 
-#: The providers with OpenAI's format that state the cost of a call in its response; None stands for unknown hosts.
+#: The providers with OpenAI's format that state the cost of a call in its response; None stands for unknown hosts. In a
+#: report the cost may be the reporter's (LiteLLM puts its own into the usage of streams), so its provider decides.
 _STATE_COSTS = frozenset({"openrouter", "perplexity", "x_ai", None})
 _STRANGE_COST = "the response states a cost, which its provider is not known to do"
 
@@ -180,11 +182,10 @@ def _terms(record: Record, facts: Facts) -> Terms:
 
 @functools.lru_cache(maxsize=256)
 def _region(url: str | None) -> str | None:
-    """Return the region that a URL restricts the call to, for which the provider may charge more, or None."""
-    for pattern in _REGIONS:
-        if (found := re.search(pattern, url or "")) and found[1] != "global":
-            return found[1]
-    return None
+    """Return the region that a URL restricts the call to, or "global" if it names none; None without a URL."""
+    if url is None:
+        return None
+    return next((found[1] for pattern in _REGIONS if (found := re.search(pattern, url))), "global")
 
 
 #: Where URLs of OpenAI, Vertex and Bedrock name a region. Bedrock's price list is for its regions in the United States,

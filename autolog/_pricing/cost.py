@@ -346,6 +346,10 @@ def _doubts_by_kind(tariff: Tariff, counts: dict[str, Any], usage: Usage) -> lis
     ]
 
 
+#: The sellers whose responses do not state where inference ran; the URL of the call does.
+_SELL_BY_REGION = frozenset({"google", "aws"})
+
+
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:
     """Add surcharges that genai-prices does not model to the parts; return the reasons why any could not be added."""
     doubts = []
@@ -358,6 +362,12 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
             )
         else:
             doubts.append("no published price for 12-hour cache writes; the 30-minute price was used")
+    if (
+        terms.geo is None
+        and tariff.provider in _SELL_BY_REGION
+        and (geo_factor(tariff.provider, tariff.model, "") or 1) > 1
+    ):
+        doubts.append("region: some cost more for this model, and the log does not say where it ran")
     if terms.geo not in _ANYWHERE:
         factor = geo_factor(tariff.provider, tariff.model, terms.geo or "")
         if factor is None:

@@ -92,7 +92,7 @@ def _opencode(endpoint: str, key: str) -> Settings:
         "OpenCode also sends hundreds of spans of its own functions for each prompt, and has no setting to omit them: "
         "autolog logs --kind llm shows the calls."
     )
-    return Settings({**_otel(endpoint, key), "OTEL_BSP_SCHEDULE_DELAY": "200"}, "opencode.json", text, note)
+    return Settings({**_otel(endpoint, key), "OTEL_BSP_SCHEDULE_DELAY": "20"}, "opencode.json", text, note)
 
 
 def _aider(endpoint: str, key: str) -> Settings:

@@ -83,6 +83,18 @@ def test_litellms_own_figure_serves_where_nothing_is_known(server: Server) -> No
     assert (server.only().cost_details or {})["certainty"] == "estimated"
 
 
+@pytest.mark.parametrize(("provider", "certainty"), [("openai", "estimated"), ("openrouter", "exact")])
+def test_a_cost_in_the_usage_is_exact_only_from_providers_that_state_it(
+    server: Server, provider: str, certainty: str
+) -> None:
+    usage = {**PAYLOAD["metadata"]["usage_object"], "cost": 0.5}
+    response = {**ANSWER, "usage": usage, "service_tier": "default"}
+    server.call("POST", "/litellm", {**PAYLOAD, "custom_llm_provider": provider, "response": response, "metadata": {},
+                                     "api_base": "http://gateway.example/v1"})  # fmt: skip
+    record = server.only()
+    assert (record.cost, (record.cost_details or {})["certainty"]) == (0.5, certainty)
+
+
 def test_an_answer_from_its_cache_costs_nothing(server: Server) -> None:
     server.call("POST", "/litellm", {**PAYLOAD, "cache_hit": True})
     assert (server.only().cached, server.only().cost) == (True, 0)

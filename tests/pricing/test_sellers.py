@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from invoices import Invoice, bill, chat, message
 
+from autolog._reading.derive import derive
+from autolog._record.record import Record
+from autolog.dialects._convert import to_body
+
 HAIKU = "claude-haiku-4-5-20251001"
 BEDROCK = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/{}/invoke"
 M = 1_000_000
@@ -49,6 +53,26 @@ def test_bedrock_charges_by_the_inference_profile_that_was_asked_for(model: str,
 )  # fmt: skip
 def test_vertex_charges_a_tenth_more_for_claude_at_regional_endpoints(url: str, model: str, cost: float) -> None:
     assert dollars(url, message(model, M, 0), provider="gcp.vertex_ai") == (pytest.approx(cost), "exact")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "certainty"),
+    [
+        ("gcp.vertex_ai", HAIKU, "estimated"),
+        ("google", HAIKU, "estimated"),
+        ("gcp.vertex_ai", "claude-3-5-haiku-20241022", "exact"),
+        ("aws.bedrock", f"global.anthropic.{HAIKU}-v1:0", "exact"),
+        ("anthropic", HAIKU, "exact"),
+    ],
+)
+def test_without_an_address_a_model_that_costs_more_in_some_regions_is_an_estimate(
+    provider: str, model: str, certainty: str
+) -> None:
+    record = Record(id="1", provider_name=provider, request_model=model, operation_name="chat")
+    record.response_body = to_body(message(model, M, 0))
+    derive(record)
+    assert record.cost is not None
+    assert (record.cost_details or {})["certainty"] == certainty
 
 
 @pytest.mark.parametrize(
