@@ -147,6 +147,15 @@ def test_events_about_a_span_become_part_of_its_record(server: Server, span_firs
     assert record.cost
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["span first", "span last"])
+def test_the_user_may_be_named_in_the_details_of_a_call_only(server: Server, order: int) -> None:
+    """As Google's Agent Development Kit does."""
+    details = log("gen_ai.client.inference.operation.details", {"user.id": "u-1"}, traceId=TRACE, spanId=SPAN)
+    for path, body in [("/v1/traces", traces(span(CHAT))), ("/v1/logs", logs(details))][::order]:
+        server.call("POST", path, body)
+    assert (server.only().user, server.only().usage_input_tokens) == ("u-1", 100)
+
+
 def test_logs_that_are_about_no_call_are_acknowledged_and_not_kept(server: Server) -> None:
     plain = {"timeUnixNano": "1", "severityNumber": 9, "body": {"stringValue": "listening on port 80"}}
     answer = server.call("POST", "/v1/logs", logs(plain, {"body": {"intValue": "5"}}, {}))

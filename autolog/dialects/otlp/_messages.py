@@ -58,6 +58,8 @@ def _untangle(node: Any) -> Any:
 
 #: Events whose attributes are attributes of the span.
 _WHOLE = {"gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"}
+#: The beginnings of the attributes that are taken from such events.
+_CONVENTIONS = ("gen_ai.", "user.")
 #: The event that is a message of the response.
 CHOICE = "gen_ai.choice"
 
@@ -73,7 +75,7 @@ def from_events(events: Sequence[Event]) -> Attributes:
     outputs: list[Any] = []
     for event in events:
         if event.name in _WHOLE:
-            found |= {key: value for key, value in _attributes_of(event).items() if key.startswith("gen_ai.")}
+            found |= {key: value for key, value in _attributes_of(event).items() if key.startswith(_CONVENTIONS)}
         elif (message := message_of(event)) is not None:
             (outputs if event.name == CHOICE else inputs).append(message)
     if inputs:
