@@ -7,9 +7,11 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TypeAlias
 
 from autolog._lifecycle import in_c_library
+from autolog._native import sleep
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
 #: The device and inode number of a file, which tell it from a later file of the same name; None if there is no file.
@@ -83,6 +85,30 @@ def check_is_file(path: Path, url: str) -> None:
         return  # there is nothing yet, or opening it will say why it cannot be reached
     if not stat.S_ISREG(mode):
         raise StoreError(url, "this is not a file; choose another path")
+
+
+def use_write_ahead_log(db: sqlite3.Connection, patience: float = 10.0) -> None:
+    """Switch a database to a write-ahead log, which it keeps.
+
+    While several connections open a new file, each may find it locked, and SQLite does not wait then, whatever the
+    connection's timeout: it would be a deadlock if the others waited too.
+
+    Args:
+        patience: how long to try, in seconds.
+
+    Raises:
+        sqlite3.OperationalError: if the file stays locked, or cannot be written.
+    """
+    deadline = monotonic() + patience
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > deadline:
+                raise
+            sleep(0.002)
+        else:
+            return
 
 
 @contextlib.contextmanager

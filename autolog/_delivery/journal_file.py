@@ -13,7 +13,16 @@ from time import time
 
 from autolog._folders import NAME, absolute, fallback_folder, make_folder, make_private
 from autolog._native import RLock
-from autolog._sqlite import Damaged, Identity, Replaced, check_is_file, identity_of, immediate, translated
+from autolog._sqlite import (
+    Damaged,
+    Identity,
+    Replaced,
+    check_is_file,
+    identity_of,
+    immediate,
+    translated,
+    use_write_ahead_log,
+)
 from autolog.errors import StoreError
 
 #: Seconds to wait for another process to finish writing.
@@ -163,7 +172,7 @@ class JournalFile:
         db = sqlite3.connect(path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            db.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(db, self._busy_timeout)
             with immediate(db):
                 if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # unless another process was faster
                     _create_tables(db)

@@ -19,6 +19,7 @@ import msgspec
 
 from autolog._lifecycle import in_c_library
 from autolog._native import allocate_lock
+from autolog._sqlite import use_write_ahead_log
 
 #: The number of steps into which a period is divided, so that old spending drops out gradually.
 STEPS = 60
@@ -104,7 +105,7 @@ class Ledger:
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
+        use_write_ahead_log(db)
         db.execute("PRAGMA synchronous=NORMAL")
         db.executescript(_SCHEMA)
         return db

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -126,6 +127,16 @@ def test_threads_cannot_both_take_what_is_left(opens: Opens) -> None:
     fewest = 16 if isinstance(servers[0], Ledger) else 12  # without transactions, two may both withdraw
     assert fewest <= len(taken) <= 16
     assert servers[0].figures(HOURLY) == (0.0, pytest.approx(0.0625 * len(taken)))
+
+
+def test_a_new_file_that_another_connection_has_locked_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "l", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE another(id)")
+    release = threading.Timer(0.1, lambda: other.execute("COMMIT"))  # SQLite itself would not wait for it
+    release.start()
+    assert Ledger(str(tmp_path / "l")).reserve("1", [HOURLY], 0.1, 60) is None
+    release.join()
 
 
 _TAKES = """

@@ -18,6 +18,7 @@ from autolog._guard import logger
 from autolog._record.bodies import decode_json, decode_object
 from autolog._record.record import FIELDS, Record
 from autolog._record.times import from_micros
+from autolog._sqlite import use_write_ahead_log
 from autolog.errors import StoreError, shown
 from autolog.stores.sqlite import _rollup
 from autolog.stores.sqlite._insert import insert
@@ -53,7 +54,7 @@ def bring_up_to_date(db: sqlite3.Connection, url: str) -> None:
         raise StoreError(url, "this file is another program's database; choose another path")
     if version > len(MIGRATIONS):
         raise StoreError(url, "this file was written by a newer autolog: pip install -U autolog-llm")
-    db.execute("PRAGMA journal_mode = WAL")
+    use_write_ahead_log(db)
     if version == len(MIGRATIONS) and (fingerprint == FINGERPRINT or _is_whole(db)):
         return
     db.execute("BEGIN IMMEDIATE")
