@@ -205,8 +205,12 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
 
 
 def nothing_matches(store: ReadableStore, query: Query) -> None:
-    """Report that a query has no results."""
-    click.echo("Nothing matches.")
+    """Report that a query has no results, and what to do if the store has no records at all."""
+    if not isinstance(store, RemoteStore) and not store.last():
+        where = shown(store.url)
+        click.echo(f"There are no records in {where}. Run `autolog demo` to make some, or name a store with --store.")
+    else:
+        click.echo("Nothing matches.")
     mention_projects(store, query.equal.get("project"))
 
 
