@@ -100,6 +100,11 @@ class Outlet:
             graft.remove()
         self._grafts.clear()
 
+    @property
+    def grafted(self) -> bool:
+        """Whether any function has been grafted and not been restored."""
+        return bool(self._grafts)
+
     def missed(self, sdk: str) -> None:
         """Note a call that did not go through `request`, because other code has replaced the SDK's method."""
         if not self.unrecorded:

@@ -18,6 +18,7 @@ from typing import Any
 from autolog._capture import opentelemetry
 from autolog._capture.context import Parent
 from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._capture.imports import follow_imports
 from autolog._capture.span import Emit, Span
 from autolog._guard import report
 
@@ -44,20 +45,14 @@ class AgentsTracing:
         self._sessions: dict[int, str] = {}
         self._around: dict[int, _AroundCall] = {}
         self._grafts: dict[FunctionType, Graft] = {}
-        self._hooked = False
 
     def follow(self) -> None:
         """Listen to the SDK's tracing, now or when it is imported."""
-        if self in opentelemetry.companions:
-            return
-        opentelemetry.companions.append(self)
+        if self not in opentelemetry.companions:
+            opentelemetry.companions.append(self)
+        follow_imports(MODULE, self._listen)
         if MODULE in sys.modules:
             self._listen(sys.modules[MODULE])
-        elif not self._hooked:
-            self._hooked = True
-            from wrapt import register_post_import_hook
-
-            register_post_import_hook(self._listen, MODULE)
 
     def _listen(self, module: ModuleType) -> None:
         if self not in opentelemetry.companions:

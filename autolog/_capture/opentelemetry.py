@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._capture.imports import follow_imports
 from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan
 from autolog._guard import report
 from autolog._lifecycle import start_over_if_forked
@@ -301,17 +302,18 @@ def install(emit: Callable[[Any], None], keep_all: bool, provider: Any = None) -
 
 def follow(emit: Callable[[Any], None]) -> None:
     """Add the bridge to the program's tracer provider, now or when one is set."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is not None:
-        _follow(api, emit)
-        return
-    from wrapt import register_post_import_hook
-
-    register_post_import_hook(lambda module: _follow(module, emit), "opentelemetry.trace")
+    global _follower
+    _follower = emit
+    follow_imports(_API, _follow)
+    if _API in sys.modules:
+        _follow(sys.modules[_API])
 
 
-def _follow(api: Any, emit: Callable[[Any], None]) -> None:
+def _follow(api: Any) -> None:
     """Add the bridge to the current tracer provider, and to any that is set later."""
+    emit = _follower
+    if emit is None:
+        return
     try:
         _adopt(api._TRACER_PROVIDER, emit)
         function = innermost(api._set_tracer_provider, api.__file__)
@@ -330,11 +332,16 @@ def _follow(api: Any, emit: Callable[[Any], None]) -> None:
         report("following OpenTelemetry's tracer provider", error)
 
 
+_API = "opentelemetry.trace"
 _grafted: dict[Any, Graft] = {}
+#: Receives the spans of the program's tracer provider; None unless it is followed.
+_follower: Callable[[Any], None] | None = None
 
 
 def leave() -> None:
     """Stop recording OpenTelemetry's spans."""
+    global _follower
+    _follower = None
     if bridge is not None:
         bridge.enabled = False
     for graft in _grafted.values():

@@ -13,6 +13,7 @@ import msgspec
 
 from autolog._capture import http
 from autolog._capture.graft import innermost
+from autolog._capture.imports import follow_imports
 from autolog._capture.span import Emit
 from autolog._guard import logger, report
 from autolog.errors import PatchError
@@ -68,7 +69,6 @@ class Patch:
         self._wanted = False
         #: Why the SDK, which is installed, could not be patched; None if it is patched, or has not been tried.
         self.problem: str | None = None
-        self._hooked: set[str] = set()
         self._points: dict[str, tuple[ChokePoint, ...]] = {sdk.base: CHOKE_POINTS}
         self._points |= {name: socket_points(classes) for name, classes in sdk.sockets.items()}
         self._asks_usage = False
@@ -91,13 +91,11 @@ class Patch:
         return self._outlet.unrecorded
 
     def apply(self) -> None:
-        """Wrap the SDK's choke points, now if it has been imported, else when it is.
+        """Wrap the SDK's choke points, now if it has been imported, and whenever it is, again or not, from now on.
 
         Raises:
             PatchError: if the SDK is not installed, too old, or lacks the expected choke points.
         """
-        if self._wanted:
-            return
         self.problem = None
         try:
             self._apply()
@@ -107,17 +105,14 @@ class Patch:
         self._wanted = True
 
     def _apply(self) -> None:
-        self._check_version()
-        self._outlet = http.Outlet(self._emit, self._asks_usage)
-        self._outlet.reserve = self._reserve
+        if not self._wanted:
+            self._check_version()
+            self._outlet = http.Outlet(self._emit, self._asks_usage)
+            self._outlet.reserve = self._reserve
         for name, points in self._points.items():
+            follow_imports(name, self._on_import)
             if name in sys.modules:
                 self._wrap(sys.modules[name], points)
-            elif name not in self._hooked:
-                self._hooked.add(name)
-                from wrapt import register_post_import_hook
-
-                register_post_import_hook(self._on_import, name)
 
     def instruct(self, ask_usage: bool, reserve: http.Reserve | None) -> None:
         """Set whether to request the usage of streams, and the function that reserves the cost of a call."""
@@ -137,7 +132,7 @@ class Patch:
         try:
             self._wrap(module, self._points[module.__name__])
         except PatchError as error:
-            self._wanted = False
+            self._wanted = self._outlet.grafted  # clients of the classes before a reload are still recorded
             self.problem = error.problem
             report(f"patching {self._sdk.name}", error)
 
@@ -185,6 +180,8 @@ class Patch:
             takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
             if takes_all or all(name in parameters for name in point.parameters):  # another tool's wrapper takes all
                 return function
+        if method is not None and (type(method) is not FunctionType or method.__module__ != module.__name__):
+            raise PatchError(self._sdk.name, _replaced(point, method))
         oldest, distribution = self._sdk.oldest, self._sdk.distribution
         raise PatchError(
             self._sdk.name,
@@ -192,6 +189,16 @@ class Patch:
             f"versions from {'.'.join(map(str, oldest))} to the current one work: "
             f"pip install -U {distribution} autolog-llm",
         )
+
+
+def _replaced(point: ChokePoint, method: Any) -> str:
+    """Return the message about a method that other code has put in the place of the SDK's, which it does not show."""
+    replacement = method if type(method) is FunctionType else type(method)
+    return (
+        f"other code has replaced {point.owner}.{point.method} with {replacement.__module__}."
+        f"{replacement.__qualname__}, beneath which the SDK's own function is not found; call autolog.patch() before "
+        "that code runs, or take the replacement away and call it again"
+    )
 
 
 def _is_there(package: str) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: The oldest versions that `autolog.providers._sdks` names, with the oldest wrapt; some between; and the newest.
+#: The oldest versions that `autolog.providers._sdks` names; some between; and the newest.
 VERSIONS = {
-    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
-    "middle": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
+    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28"),
+    "middle": ("openai==1.109.*", "anthropic==0.93.*"),
     "recent": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
     "generated, oldest": (

@@ -154,3 +154,82 @@ def test_an_sdk_that_has_changed(tmp_path: Path, base_client: str) -> None:
     assert "raised" not in later
     assert "cannot patch openai: SyncAPIClient.request" in later
     assert "imported []" in later
+
+
+def test_an_sdk_or_library_that_is_imported_again_or_reloaded_is_recorded_and_so_are_its_old_clients(
+    tmp_path: Path,
+) -> None:
+    printed = run(
+        """
+        import importlib, sys, autolog
+        autolog.patch()
+        from autolog.testing import capture
+
+        def module(name):
+            return importlib.import_module(name)
+
+        def client(sdk, maker):
+            base = module(f"{sdk}._base_client")
+            http = getattr(base, "httpx2", None) or base.httpx
+            transport = http.MockTransport(lambda r: http.Response(200, json={"id": "x", "model": "m"}))
+            return getattr(module(f"{sdk}._client"), maker)(api_key="k", http_client=http.Client(transport=transport))
+
+        def ask_openai(client):
+            client.post("/moderations", cast_to=object, body={"input": "x"})  # old clients cannot parse into new classes
+
+        def ask_anthropic(client):
+            client.post("/v1/messages", cast_to=object, body={"model": "m", "max_tokens": 1})
+
+        def ask_httpx(client):
+            client.post("https://api.openai.com/v1/moderations", json={"input": "x"})
+
+        def httpx_client():
+            httpx = module("httpx")
+            return httpx.Client(transport=httpx.MockTransport(lambda r: httpx.Response(200, json={"id": "x"})))
+
+        kinds = {
+            "openai": (lambda: client("openai", "OpenAI"), ask_openai),
+            "anthropic": (lambda: client("anthropic", "Anthropic"), ask_anthropic),
+            "httpx": (httpx_client, ask_httpx),
+        }
+        reloaded = {"openai": ("_base_client", "_client"), "anthropic": ("_base_client", "_client"), "httpx": ("_client", "")}
+        for name, (make, ask) in kinds.items():
+            old = make()
+            for method in "import", "reload", "patch":
+                if method == "import":
+                    for part in [part for part in sys.modules if part.split(".")[0] == name]:
+                        del sys.modules[part]
+                elif method == "reload":
+                    for part in reloaded[name]:
+                        importlib.reload(module(f"{name}.{part}".rstrip(".")))
+                else:
+                    autolog.patch()
+                with capture() as records:
+                    ask(make()), ask(old)
+                print(name, method, len(records))
+        """,
+        tmp_path,
+    )
+    assert printed.splitlines() == [
+        f"{name} {method} 2" for name in ("openai", "anthropic", "httpx") for method in ("import", "reload", "patch")
+    ]
+
+
+@pytest.mark.parametrize("replacement", ["functools.lru_cache(print)", "lambda *args: None", "property(print)"])
+def test_a_method_that_other_code_has_replaced(tmp_path: Path, replacement: str) -> None:
+    base_client = (
+        "class BaseClient:\n  def _build_request(self, options): ...\n"
+        "class SyncAPIClient(BaseClient):\n  def request(self, cast_to, options): ...\n"
+    )
+    printed = run(
+        f"""
+        import functools, openai, autolog
+        openai._base_client.SyncAPIClient.request = {replacement}
+        try: autolog.patch_openai()
+        except autolog.PatchError as error: print(error)
+        """,
+        tmp_path,
+        fake(tmp_path, "openai", base_client, version="9.0.0"),
+    )
+    assert "cannot patch openai: other code has replaced SyncAPIClient.request with " in printed
+    assert "this version" not in printed

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from autolog._capture.graft import Passes, innermost
 from autolog._capture.http import Outlet, Reserve
+from autolog._capture.imports import follow_imports
 from autolog._capture.libraries import (
     aiohttp_session as aio,
     botocore_session as botocore,
@@ -74,7 +75,6 @@ class LibraryPatch:
         self._reserve: Reserve | None = None
         self._outlet = Outlet(emit, False)
         self._calls: dict[str, LibraryCalls] = {}
-        self._hooked: set[str] = set()
         self.active = False
 
     @property
@@ -90,22 +90,16 @@ class LibraryPatch:
             calls.rules = CallRules(hosts)
 
     def apply(self) -> None:
-        """Wrap the libraries that have been imported, and the others when they are."""
-        if self.active:
-            return
-        self.active = True
-        self._outlet = Outlet(self._emit, False)
-        self._outlet.reserve = self._reserve
-        self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
-        for name, points in _POINTS.items():
-            for module in dict.fromkeys(point.module for point in points):
-                if module in sys.modules:
-                    self._wrap(name, sys.modules[module])
-                elif module not in self._hooked:
-                    self._hooked.add(module)
-                    from wrapt import register_post_import_hook
-
-                    register_post_import_hook(self._on_import, module)
+        """Wrap the libraries that have been imported, and any that is imported, again or not, from now on."""
+        if not self.active:
+            self.active = True
+            self._outlet = Outlet(self._emit, False)
+            self._outlet.reserve = self._reserve
+            self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
+        for module, library in _LIBRARY_OF.items():
+            follow_imports(module, self._on_import)
+            if module in sys.modules:
+                self._wrap(library, sys.modules[module])
 
     def remove(self) -> None:
         """Restore the libraries' methods."""
