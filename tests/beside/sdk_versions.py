@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0] if arguments else ".sdk-versions").absolute()
     failed = 0
     for name in arguments[1:] or VERSIONS:
-        python = make(folder / name, "pytest", *VERSIONS[name])
+        python = make(folder / name, "pytest", "wrapt", *VERSIONS[name])
         print(f"{name}: {', '.join(VERSIONS[name])}", flush=True)
         tests = ("tests/beside/test_generated_sdks.py",) if name.startswith("generated") else TESTS
         failed += python is None or run_tests(python, *tests)
