@@ -394,7 +394,8 @@ def struck(at):
     use()
     import autolog
     state = autolog.status()
-    good = came_out and not state["failures"] and not state["unrecorded"] and "openai" in state["patched"]
+    reached = handler.seen >= at  # the last lines poll until all is written, which may take fewer turns than it did
+    good = came_out == reached and not state["failures"] and not state["unrecorded"] and "openai" in state["patched"]
     return handler.seen, good, state["written"]
 
 def in_child(at):

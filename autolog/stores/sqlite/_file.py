@@ -71,9 +71,13 @@ class SQLiteFile:
             make_private(self.path)
         self._pid, self._depth = os.getpid(), 0
         self._writer = self._connect()
-        with self.translated():
-            _upgrade.bring_up_to_date(self._writer, self.url)
-            self.bodies.load(self._writer)
+        try:
+            with self.translated():
+                _upgrade.bring_up_to_date(self._writer, self.url)
+                self.bodies.load(self._writer)
+        except BaseException:  # also a signal handler's: an open transaction would lock the file for the next attempt
+            self._writer.close()
+            raise
         self._identity = identity_of(self.path)
 
     def _connect(self) -> sqlite3.Connection:

@@ -6,8 +6,11 @@ import os
 import shutil
 import socket
 import stat
+import sys
 import threading
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -106,3 +109,30 @@ def test_what_was_written_while_the_file_was_deleted_is_not_called_written(tmp_p
             path.unlink()
     store.write([Record(id="one")])
     assert store.count(Query()) == 1
+
+
+@pytest.mark.parametrize("line", range(8, 16, 2))
+def test_an_opening_that_a_signal_handler_interrupts_leaves_no_lock(line: int, tmp_path: Path) -> None:
+    class Limit(Exception):
+        pass
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_name != "bring_up_to_date":
+            return None
+        if event == "line" and frame.f_lineno - frame.f_code.co_firstlineno >= line:
+            sys.settrace(None)
+            raise Limit
+        return trace
+
+    url = f"sqlite:///{tmp_path}/logs.db"
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(Limit) as kept:
+            open_store(url)  # `kept` holds the frames, and so the connection
+    finally:
+        sys.settrace(before)
+    store = open_store(url)
+    store.write([Record(id="one")])
+    store.close()
+    assert kept.type is Limit
