@@ -18,7 +18,7 @@ from typing import Any
 from autolog._capture import opentelemetry
 from autolog._capture.context import Parent
 from autolog._capture.graft import Graft, copy_function, innermost
-from autolog._capture.imports import follow_imports
+from autolog._capture.imports import follow_import
 from autolog._capture.span import Emit, Span
 from autolog._guard import report
 
@@ -50,7 +50,7 @@ class AgentsTracing:
         """Listen to the SDK's tracing, now or when it is imported."""
         if self not in opentelemetry.companions:
             opentelemetry.companions.append(self)
-        follow_imports(MODULE, self._listen)
+        follow_import(MODULE, self._listen)
         if MODULE in sys.modules:
             self._listen(sys.modules[MODULE])
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
-from autolog._capture.imports import follow_imports
+from autolog._capture.imports import follow_import
 from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan
 from autolog._guard import report
 from autolog._lifecycle import start_over_if_forked
@@ -304,7 +304,7 @@ def follow(emit: Callable[[Any], None]) -> None:
     """Add the bridge to the program's tracer provider, now or when one is set."""
     global _follower
     _follower = emit
-    follow_imports(_API, _follow)
+    follow_import(_API, _follow)
     if _API in sys.modules:
         _follow(sys.modules[_API])
 

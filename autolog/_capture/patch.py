@@ -13,7 +13,7 @@ import msgspec
 
 from autolog._capture import http
 from autolog._capture.graft import innermost
-from autolog._capture.imports import follow_imports
+from autolog._capture.imports import follow_import
 from autolog._capture.span import Emit
 from autolog._guard import logger, report
 from autolog.errors import PatchError
@@ -91,7 +91,10 @@ class Patch:
         return self._outlet.unrecorded
 
     def apply(self) -> None:
-        """Wrap the SDK's choke points, now if it has been imported, and whenever it is, again or not, from now on.
+        """Wrap the SDK's choke points, now if it has been imported, else when it is.
+
+        Applying a patch again wraps an SDK that was imported again or reloaded; clients of its old classes are still
+        recorded.
 
         Raises:
             PatchError: if the SDK is not installed, too old, or lacks the expected choke points.
@@ -110,7 +113,7 @@ class Patch:
             self._outlet = http.Outlet(self._emit, self._asks_usage)
             self._outlet.reserve = self._reserve
         for name, points in self._points.items():
-            follow_imports(name, self._on_import)
+            follow_import(name, self._on_import)
             if name in sys.modules:
                 self._wrap(sys.modules[name], points)
 

@@ -66,7 +66,7 @@ def _checks() -> Iterator[Check]:
     yield _server(config) if config.endpoint else _store(config.store)
     yield from _journal(config)
     yield from _sdks(_newest_calls(config))
-    for package in ("genai-prices", "msgspec"):
+    for package in ("genai-prices", "wrapt", "msgspec"):
         yield package, True, importlib.metadata.version(package)
 
 

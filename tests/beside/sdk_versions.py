@@ -10,10 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: The oldest versions that `autolog.providers._sdks` names; some between; and the newest.
+#: The oldest versions that `autolog.providers._sdks` names, with the oldest wrapt; some between; and the newest.
 VERSIONS = {
-    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28"),
-    "middle": ("openai==1.109.*", "anthropic==0.93.*"),
+    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
+    "middle": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
     "recent": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
     "generated, oldest": (
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0] if arguments else ".sdk-versions").absolute()
     failed = 0
     for name in arguments[1:] or VERSIONS:
-        python = make(folder / name, "pytest", "wrapt", *VERSIONS[name])
+        python = make(folder / name, "pytest", *VERSIONS[name])
         print(f"{name}: {', '.join(VERSIONS[name])}", flush=True)
         tests = ("tests/beside/test_generated_sdks.py",) if name.startswith("generated") else TESTS
         failed += python is None or run_tests(python, *tests)

@@ -134,7 +134,7 @@ print(json.dumps({d.name: [d.version, size(d)] for d in m.distributions() if d.n
     for name, (version, size) in sorted(sizes.items(), key=lambda item: -item[1][1]):
         print(f"  {name + ' ' + version:28} {size / 1e6:6.2f} MB")
     print(f"  {len(sizes)} distributions, {sum(size for _, size in sizes.values()) / 1e6:.1f} MB")
-    for module in ("autolog", "msgspec", "genai_prices", "httpx2", "pydantic", "click", "rich.console"):
+    for module in ("autolog", "msgspec", "wrapt", "genai_prices", "httpx2", "pydantic", "click", "rich.console"):
         client.run("python", "-c", f"import {module}")  # compiles the bytecode
         took, modules = client.run("python", "-c", IMPORT.format(module=module)).split()
         print(f"  import {module:20} {took:>4} ms {modules:>4} modules")

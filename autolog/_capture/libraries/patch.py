@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from autolog._capture.graft import Passes, innermost
 from autolog._capture.http import Outlet, Reserve
-from autolog._capture.imports import follow_imports
+from autolog._capture.imports import follow_import
 from autolog._capture.libraries import (
     aiohttp_session as aio,
     botocore_session as botocore,
@@ -90,14 +90,14 @@ class LibraryPatch:
             calls.rules = CallRules(hosts)
 
     def apply(self) -> None:
-        """Wrap the libraries that have been imported, and any that is imported, again or not, from now on."""
+        """Wrap the libraries that have been imported, or that were imported again, and the others when they are."""
         if not self.active:
             self.active = True
             self._outlet = Outlet(self._emit, False)
             self._outlet.reserve = self._reserve
             self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
         for module, library in _LIBRARY_OF.items():
-            follow_imports(module, self._on_import)
+            follow_import(module, self._on_import)
             if module in sys.modules:
                 self._wrap(library, sys.modules[module])
 
