@@ -17,6 +17,13 @@ def test_the_quick_look_sees_a_key_behind_what_json_escapes(before: str) -> None
     assert may_hold_secret(json.dumps({"m": f"{before}glpat-q8Zr3Lk9Vx2Pm7Tn4Wb6"}).encode())
 
 
+@pytest.mark.parametrize("scheme", ["SharedKey", "SharedKeyLite", "AWS", "Bearer"])
+def test_the_quick_look_sees_credentials_behind_an_account(scheme: str) -> None:
+    assert may_hold_secret(
+        json.dumps({"m": f"Authorization: {scheme} acct:q8Zr3Lk9Vx2Pm7Tn4Wb6q8Zr3Lk9Vx2P="}).encode()
+    )
+
+
 #: Names of secrets, and how texts and objects put a value after one.
 NAMES = ("password", "DB_PASS", "api key", "x-auth-token", "salt", "otp", "security code", "connection string",
          "recovery codes", "PHPSESSID", "cookie", "client secret", "sig", "credentials", "smtp pwd")  # fmt: skip
