@@ -170,9 +170,9 @@ def _find(logs: Logs, given: dict[str, Any]) -> str:
     sort = {"time": "created_at", "latency": "duration"}.get(given.get("sort", "time"), given.get("sort", "time"))
     if sort not in {"created_at", "duration", "cost", "tokens"}:
         raise ToolError("sort: time, latency, cost or tokens")
-    found = logs.store.find(_query(logs, given), limit + 1, newest_first=True, order_by=sort)
-    lines = [record_line(record) for record in found[:limit]]
-    if len(found) > limit:
+    records = logs.store.find(_query(logs, given), limit + 1, newest_first=True, order_by=sort)
+    lines = [record_line(record) for record in records[:limit]]
+    if len(records) > limit:
         lines.append(f"… more; narrow the filters or raise limit (up to {_MOST_RECORDS})")
     return "\n".join(lines) or "nothing matches"
 
@@ -250,8 +250,8 @@ def _stats(logs: Logs, given: dict[str, Any]) -> str:
 
 def _cache(logs: Logs, given: dict[str, Any]) -> str:
     limit = max(1, min(given.get("limit", _RECORDS), _MOST_RECORDS))
-    found = logs.store.find(_query(logs, given).where(kind="llm"), _JUDGED, newest_first=True, order_by="created_at")
-    judged = report(logs.store.with_bodies(found[::-1]))
+    records = logs.store.find(_query(logs, given).where(kind="llm"), _JUDGED, newest_first=True, order_by="created_at")
+    judged = report(logs.store.with_bodies(records[::-1]))
     total = judged.total
     lines = [
         f"{number(total.calls)} calls, {100 * total.rate:.1f}% of {number(total.tokens)} input tokens from the cache",
@@ -262,7 +262,7 @@ def _cache(logs: Logs, given: dict[str, Any]) -> str:
         words = f"{cause.cause} {cause.where}: {number(cause.misses)} misses, {number(cause.tokens)} tokens"
         lines.append(f"{words}, {dollars(cause.dollars)}; e.g. {example.id}: {begin(example.explanation)}")
         lines += [f"- {example.before}", f"+ {example.after}"] if example.before or example.after else []
-    if len(found) == _JUDGED:
+    if len(records) == _JUDGED:
         lines.append(f"… only the newest {_JUDGED:,} calls; narrow the filters")
     return "\n".join(lines) if total.calls else "no matching call uses a prompt cache"
 

@@ -185,7 +185,7 @@ def _region(url: str | None) -> str | None:
     """Return the region that a URL restricts the call to, or "global" if it names none; None without a URL."""
     if url is None:
         return None
-    return next((found[1] for pattern in _REGIONS if (found := re.search(pattern, url))), "global")
+    return next((match[1] for pattern in _REGIONS if (match := re.search(pattern, url))), "global")
 
 
 #: Where URLs of OpenAI, Vertex and Bedrock name a region. Bedrock's price list is for its regions in the United States,

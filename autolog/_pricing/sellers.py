@@ -62,8 +62,8 @@ _ROUTED = re.compile(r"https://router\.huggingface\.co/(?!v1/|hf-inference/)([a-
 def _backend(record: Record) -> str | None:
     """Return the provider behind Hugging Face's router, from the response's header, the path or the model's name."""
     header = (record.response_headers or {}).get("x-inference-provider")
-    found = _ROUTED.match(record.request_url or "")
-    return header or (found[1] if found else None) or (record.request_model or "").partition(":")[2] or None
+    match = _ROUTED.match(record.request_url or "")
+    return header or (match[1] if match else None) or (record.request_model or "").partition(":")[2] or None
 
 
 def models(record: Record) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def entries(by: str | None, names: tuple[str, ...]) -> tuple[tuple[str | None, s
     """
     bare = [*dict.fromkeys(map(_bare, names))]
     of_makers = [
-        (_MAKERS[found[1]], found[2]) for name in bare if (found := _MAKER.match(name)) and found[1] in _MAKERS
+        (_MAKERS[match[1]], match[2]) for name in bare if (match := _MAKER.match(name)) and match[1] in _MAKERS
     ]
     candidates = [
         *((by, name) for name in bare),

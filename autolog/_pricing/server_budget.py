@@ -39,10 +39,10 @@ class ServerBudget:
                  "function": getattr(current_span.get(), "name", None), "record": exchange.record_id or ""}  # fmt: skip
         if (key := key_hint(exchange.request.headers)) is not None:
             about["key"] = key
-        answer = self._client.post(
+        response = self._client.post(
             "/api/v1/reservations", json={"id": number, "bound": bound, "seconds": seconds, **about}
         )
-        decision = answer.raise_for_status().json()
+        decision = response.raise_for_status().json()
         return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:

@@ -297,7 +297,7 @@ def _plain(value: Any) -> Any:
 def price_at(price: Any, input_tokens: int) -> float | None:
     """Return the price in an entry of `unit_prices` for a call with `input_tokens`, or None if there is none."""
     if isinstance(price, dict):
-        above = [int(found[1]) for name in price if (found := re.fullmatch(r"above (\d+)", name))]
+        above = [int(match[1]) for name in price if (match := re.fullmatch(r"above (\d+)", name))]
         reached = max((start for start in above if input_tokens > start), default=None)
         price = price.get("base" if reached is None else f"above {reached}")
     return float(price) if isinstance(price, (int, float)) else None

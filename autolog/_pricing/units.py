@@ -80,8 +80,8 @@ def geo_factor(seller: str, model: str, geo: str) -> float | None:
     """
     if seller == "aws" and model.startswith(("global.", "regional.")):
         return 1.0
-    found = _CLAUDE.match(model)
-    if found is None or (seller == "anthropic" and geo != "us"):
+    match = _CLAUDE.match(model)
+    if match is None or (seller == "anthropic" and geo != "us"):
         return None
-    version = int(found[1]), int(found[2] or 0)
+    version = int(match[1]), int(match[2] or 0)
     return 1.1 if version >= ((4, 5) if seller == "google" else (4, 6)) else 1.0

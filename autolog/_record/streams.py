@@ -133,9 +133,9 @@ def _array_events(body: bytes) -> Iterator[Event]:
 def _begun_array(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     at = text.find("[") + 1
-    while found := re.compile(r"[\s,]*(?=\{)").match(text, at):
+    while match := re.compile(r"[\s,]*(?=\{)").match(text, at):
         try:
-            value, at = decoder.raw_decode(text, found.end())
+            value, at = decoder.raw_decode(text, match.end())
         except (ValueError, RecursionError):
             return
         yield value

@@ -90,10 +90,10 @@ _NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
 def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the cells of a table's password column."""
     at = 0
-    while found := _HEAD.search(lowered, at):
-        earliest = max(at, found.start() - _MOST_BEFORE - 1)
-        start = max(earliest, lowered.rfind(b"\n", earliest, found.start()) + 1)
-        at, head = found.end(), lowered[start : found.end() - 1]
+    while match := _HEAD.search(lowered, at):
+        earliest = max(at, match.start() - _MOST_BEFORE - 1)
+        start = max(earliest, lowered.rfind(b"\n", earliest, match.start()) + 1)
+        at, head = match.end(), lowered[start : match.end() - 1]
         separator = next((sign for sign in _SEPARATORS if sign in head), None)
         if separator is None or (start and lowered[start - 1 : start] != b"\n"):
             continue

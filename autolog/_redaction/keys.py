@@ -55,10 +55,10 @@ def keys_in(text: bytes, words: Sequence[Span]) -> Iterator[Span]:
 
 
 def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[Span]:
-    while found := pattern.search(text, start, end):
-        start = found.end() - 1  # the last character of one key may precede the next
-        if _is_key(found[1].decode()):
-            yield found.span(1)
+    while match := pattern.search(text, start, end):
+        start = match.end() - 1  # the last character of one key may precede the next
+        if _is_key(match[1].decode()):
+            yield match.span(1)
 
 
 def _is_key(word: str) -> bool:

@@ -147,13 +147,13 @@ def _commands(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
-    while found := _COMMAND.search(text, max(0, at - 1), line_end):
-        end = _COMMAND_END.search(text, found.end(), line_end)
+    while match := _COMMAND.search(text, max(0, at - 1), line_end):
+        end = _COMMAND_END.search(text, match.end(), line_end)
         at = end.start() if end else line_end
-        option = next(option for names, option in _OPTION if names.fullmatch(found[1]))
-        for value in option.finditer(text, found.end(), at):
+        option = next(option for names, option in _OPTION if names.fullmatch(match[1]))
+        for value in option.finditer(text, match.end(), at):
             word = value[1].decode()
-            if is_given(word) or (found[1] in _ANY_WORD and _PLACEHOLDER.match(word) is None):
+            if is_given(word) or (match[1] in _ANY_WORD and _PLACEHOLDER.match(word) is None):
                 yield value.span(1)
 
 

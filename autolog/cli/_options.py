@@ -53,10 +53,10 @@ class Size(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).lower())
-        if not found:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).lower())
+        if not match:
             self.fail(f"{value!r} is not a size such as 500MB or 2G", param, ctx)
-        return int(float(found[1]) * _SIZES[found[2]])
+        return int(float(match[1]) * _SIZES[match[2]])
 
 
 class BudgetOption(click.ParamType[dict[str, Any]]):

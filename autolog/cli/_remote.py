@@ -53,8 +53,8 @@ class RemoteStore:
     # Reading
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:  # noqa: ARG002 - as Store
-        answer = self._get(f"/api/v1/records/{quote(record_id, safe='')}", {"project": project}, missing=True)
-        return None if answer is None else _decode(answer.content)[0]
+        response = self._get(f"/api/v1/records/{quote(record_id, safe='')}", {"project": project}, missing=True)
+        return None if response is None else _decode(response.content)[0]
 
     def find_by_part(self, part: str, project: str | None = None, limit: int = 10) -> list[Record]:
         """Return the records whose id begins or ends with `part`, at most `limit`."""
@@ -82,8 +82,10 @@ class RemoteStore:
         return found
 
     def count(self, query: Query) -> int:
-        answer = self._get("/api/v1/records", _parameters(query) | {"limit": 0, "total": 1}, accept="application/json")
-        return int(answer.json().get("total", 0))
+        response = self._get(
+            "/api/v1/records", _parameters(query) | {"limit": 0, "total": 1}, accept="application/json"
+        )
+        return int(response.json().get("total", 0))
 
     def last(self) -> int:
         found, _ = self._page({"sort": "-arrival", "limit": 1})
@@ -104,35 +106,35 @@ class RemoteStore:
 
     def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = None) -> list[Aggregate]:
         parameters = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
-        answer = self._get("/api/v1/aggregate", parameters, accept="application/json")
-        return [msgspec.convert(row, Aggregate) for row in answer.json()["groups"]]
+        response = self._get("/api/v1/aggregate", parameters, accept="application/json")
+        return [msgspec.convert(row, Aggregate) for row in response.json()["groups"]]
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
-        answer = self._get("/api/v1/scores", _parameters(query) | {"by": group}, accept="application/json")
-        return [msgspec.convert(row, ScoreSum) for row in answer.json()["scores"]]
+        response = self._get("/api/v1/scores", _parameters(query) | {"by": group}, accept="application/json")
+        return [msgspec.convert(row, ScoreSum) for row in response.json()["scores"]]
 
     def select(self, sql: str, query: Query, seconds: float, rows: int) -> Answer:
         from autolog.stores.sql import Answer  # here: it takes 10 ms, and few commands ask in SQL
 
         parameters = {"sql": sql, "seconds": seconds, "rows": rows}
-        answer = self._get("/api/v1/sql", _parameters(query) | parameters, accept="application/json").json()
-        return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
+        table = self._get("/api/v1/sql", _parameters(query) | parameters, accept="application/json").json()
+        return Answer(tuple(table["columns"]), [tuple(row) for row in table["rows"]], table["more"], table["only"])
 
     # Administration, for a key with the scope `admin`
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call a route of the server's administration API and return the JSON of its response."""
         content = None if body is None else msgspec.json.encode(body)
-        answer = self._request(method, path, content=content, headers={"accept": "application/json"})
-        self._check(answer, "application/json", may="administer")
-        return answer.json()
+        response = self._request(method, path, content=content, headers={"accept": "application/json"})
+        self._check(response, "application/json", may="administer")
+        return response.json()
 
     # Over HTTP
 
     def _page(self, parameters: dict[str, Any]) -> tuple[list[Record], bool]:
         """Return a page of records, and whether more follow."""
-        answer = self._get("/api/v1/records", parameters)
-        return _decode(answer.content), answer.headers.get("x-autolog-more") == "1"
+        response = self._get("/api/v1/records", parameters)
+        return _decode(response.content), response.headers.get("x-autolog-more") == "1"
 
     def _get(
         self, path: str, parameters: dict[str, Any], accept: str = "application/msgpack", missing: bool = False
@@ -143,11 +145,11 @@ class RemoteStore:
             for item in (value if isinstance(value, (list, tuple)) else (value,))
             if item is not None
         ]
-        answer = self._request("GET", path, params=pairs, headers={"accept": accept})
-        if missing and answer.status_code == 404:
+        response = self._request("GET", path, params=pairs, headers={"accept": accept})
+        if missing and response.status_code == 404:
             return None
-        self._check(answer, accept, may="read")
-        return answer
+        self._check(response, accept, may="read")
+        return response
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
         try:
@@ -155,13 +157,13 @@ class RemoteStore:
         except self._failed as error:
             raise AutologError(f"{self.url} cannot be reached: {error}") from error
 
-    def _check(self, answer: Any, accept: str, may: str) -> None:
+    def _check(self, response: Any, accept: str, may: str) -> None:
         """Raise an AutologError if a response is a refusal, or does not come from an autolog server."""
-        if answer.status_code in {401, 403}:
-            raise AutologError(f"{self.url}: {_reason(answer)}; set AUTOLOG_API_KEY to a key that may {may}")
-        if not answer.is_success:
-            raise AutologError(f"{self.url}: HTTP {answer.status_code}: {_reason(answer)}")
-        if answer.headers.get("content-type", "").partition(";")[0] != accept:
+        if response.status_code in {401, 403}:
+            raise AutologError(f"{self.url}: {_reason(response)}; set AUTOLOG_API_KEY to a key that may {may}")
+        if not response.is_success:
+            raise AutologError(f"{self.url}: HTTP {response.status_code}: {_reason(response)}")
+        if response.headers.get("content-type", "").partition(";")[0] != accept:
             raise AutologError(f"{self.url} is not an autolog server of this version: its reply has other content")
 
 
@@ -179,12 +181,12 @@ def _parameters(query: Query) -> dict[str, Any]:
     }
 
 
-def _reason(answer: Any) -> str:
+def _reason(response: Any) -> str:
     """Return a server's error message on one line."""
     try:
-        given = answer.json()
+        given = response.json()
         words = given.get("error") or given.get("message") or given.get("detail") or given
         words = words.get("message", words) if isinstance(words, dict) else words
     except ValueError:
-        words = answer.text
+        words = response.text
     return "\n".join(" ".join(line.split()) for line in str(words).strip().splitlines())[:1_000]

@@ -57,13 +57,13 @@ def demo(store: str | None) -> None:
         with autolog.context(user="user:1", session="demo", tags=["demo"]), autolog.span("demo") as span:
             app.plan_trip("Lisbon", days=2)
     autolog.flush()
-    found = opened.find(Query({"trace_id": span.trace_id}), 100, newest_first=False)
+    records = opened.find(Query({"trace_id": span.trace_id}), 100, newest_first=False)
     screen.print()
-    print_lines(screen, trace_lines(found, table_width(screen)))
+    print_lines(screen, trace_lines(records, table_width(screen)))
     screen.print()
-    print_lines(screen, record_lines([record for record in found if record.kind == "llm"], width=table_width(screen)))
-    shown = next(record for record in found if record.kind == "llm")
-    screen.print(f"{len(found)} records in {opened.url}. Next:\n", style="dim")
+    print_lines(screen, record_lines([record for record in records if record.kind == "llm"], width=table_width(screen)))
+    shown = next(record for record in records if record.kind == "llm")
+    screen.print(f"{len(records)} records in {opened.url}. Next:\n", style="dim")
     for line in (
         "autolog logs",
         f"autolog show {short_id(shown.id)}",

@@ -126,19 +126,19 @@ def _server(config: Config) -> Check:
             httpx2.get(address, timeout=5)
             return "server", True, f"{name} answers ({config.dialect})"
         headers = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
-        answer = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
+        response = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
     except httpx2.HTTPError as error:
         return "server", False, f"{name} cannot be reached: {error}"
     problems = {
         401: "the server does not know the API key",
         403: "the API key lacks the read scope (it may still send)",
     }
-    if answer.is_success:
-        return _protocol(name, answer.headers.get(native.PROTOCOL_HEADER))
+    if response.is_success:
+        return _protocol(name, response.headers.get(native.PROTOCOL_HEADER))
     return (
         "server",
-        answer.status_code == 403,
-        f"{name}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
+        response.status_code == 403,
+        f"{name}: {problems.get(response.status_code, f'HTTP {response.status_code}')}",
     )
 
 

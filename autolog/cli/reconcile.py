@@ -101,12 +101,12 @@ def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
 
     def fetch(path: str, parameters: list[tuple[str, str]]) -> Mapping[str, Any]:
         try:
-            answer = client.get(path, params=httpx2.QueryParams(tuple(parameters)))
-            answer.raise_for_status()
-            found: Mapping[str, Any] = answer.json()
+            response = client.get(path, params=httpx2.QueryParams(tuple(parameters)))
+            response.raise_for_status()
+            page: Mapping[str, Any] = response.json()
         except (httpx2.HTTPError, ValueError) as error:
             raise AutologError(f"{client.base_url.host}, {path}: {safe(str(error))}") from error
-        return found
+        return page
 
     return fetch
 

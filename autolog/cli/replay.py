@@ -119,10 +119,10 @@ def _key(address: str, key_env: str | None) -> str:
     Raises:
         AutologError: if it is unclear which key to send, the key is not set, or it would be sent unencrypted.
     """
-    found = _ADDRESS.match(address)
-    if not found:
+    match = _ADDRESS.match(address)
+    if not match:
         raise AutologError(f"{shown(address)} is not an address such as https://host:443/v1")
-    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
+    scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"]
     if scheme != "https" and host not in _LOOPBACK:
         raise AutologError(f"the key for {host} would be sent unencrypted: use https")
     own = next((name for pattern, name in _KEYS if pattern.fullmatch(host)), None)

@@ -132,8 +132,8 @@ _ADDRESS = re.compile(r"(?:[\w+.-]+://)?(?:[^/@]*@)?([\w.-]+(?::\d+)?)(?:[/?#]|$
 
 def host_of(address: Any) -> str | None:
     """Return the host, with its port, in a URL or an address without a scheme; None if there is none."""
-    found = _ADDRESS.match(address) if isinstance(address, str) else None
-    return found and found[1]
+    match = _ADDRESS.match(address) if isinstance(address, str) else None
+    return match and match[1]
 
 
 def model_of(record: Record) -> str:

@@ -265,10 +265,10 @@ def _listed(value: Any) -> list[Any]:
 def _bracketed(given: dict[str, list[str]]) -> list[Condition]:
     filters: dict[str, dict[str, list[str]]] = {}
     for key, values in given.items():
-        found = re.fullmatch(r"filters\[(\d{1,6})\]\[(key|operator|value)\](?:\[\d*\])?", key)
-        if not found:
+        match = re.fullmatch(r"filters\[(\d{1,6})\]\[(key|operator|value)\](?:\[\d*\])?", key)
+        if not match:
             raise Fault(400, f"{key[:50]!r} is not part of a filter")
-        filters.setdefault(found[1], {}).setdefault(found[2], []).extend(values)
+        filters.setdefault(match[1], {}).setdefault(match[2], []).extend(values)
     return [
         _condition("".join(parts.get("key", [])[:1]), "".join(parts.get("operator", [])[:1]), [*parts.get("value", [])])
         for _, parts in sorted(filters.items(), key=lambda item: int(item[0]))

@@ -133,8 +133,8 @@ def _json_items(data: bytes, most: int) -> list[msgspec.Raw]:
 
 
 def _skip_blanks(text: str, at: int) -> int:
-    found = _BLANKS.match(text, at)
-    return found.end() if found else at
+    match = _BLANKS.match(text, at)
+    return match.end() if match else at
 
 
 def _count_items(data: bytes, most: int) -> None:

@@ -33,8 +33,8 @@ _DEFERRED = re.compile(r"/(?:deferred-completion|videos)/([^/]+)$")
 
 def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return xAI's deferred work, by the request id; None if the response is not about such work."""
-    found = _DEFERRED.search(path)
-    identity = text(body.get("request_id")) or (found[1] if found else None)
+    match = _DEFERRED.search(path)
+    identity = text(body.get("request_id")) or (match[1] if match else None)
     named = "id" in body and "/deferred-completion/" not in path
     if identity is None or named or "error" in body:
         return None

@@ -50,10 +50,10 @@ def is_operation(body: dict[str, Any]) -> bool:
 def read_operation(facts: Facts, body: dict[str, Any]) -> None:
     """Fill in the facts in the operation of a video, in its current state."""
     name = text(body.get("name")) or ""
-    found = re.search(_OPERATION, name)
-    if found is None:
+    match = re.search(_OPERATION, name)
+    if match is None:
         return
-    facts.model, facts.id = found[1], found[2]
+    facts.model, facts.id = match[1], match[2]
     done = body.get("done") is True
     facts.long_running = LongRunning(f"operation:{name}", "video_generation", done)
     if error := mapping(body.get("error")):

@@ -74,8 +74,8 @@ def guess_path(request: dict[str, Any]) -> str:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model named in a Bedrock or Vertex path; None for other paths."""
-    found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
-    return (found[1] or found[2]) if found else None
+    match = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
+    return (match[1] or match[2]) if match else None
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
@@ -217,8 +217,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def _session_in(path: str) -> str | None:
-    found = re.search(r"/sessions/([^/]+)/events/stream", path)  # a thread's stream reports on that thread only
-    return found[1] if found else None
+    match = re.search(r"/sessions/([^/]+)/events/stream", path)  # a thread's stream reports on that thread only
+    return match[1] if match else None
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
@@ -312,8 +312,8 @@ _RESULTS = r"/messages/batches/([^/]+)/results$"
 
 def results_id(path: str) -> str | None:
     """Return the id of the batch whose results are downloaded from a path; None for other paths."""
-    found = re.search(_RESULTS, path.rstrip("/"))
-    return found[1] if found else None
+    match = re.search(_RESULTS, path.rstrip("/"))
+    return match[1] if match else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:

@@ -57,21 +57,21 @@ def is_follow_up(method: str, path: str) -> bool:
 def operation(path: str) -> str:
     """Return the operation's name; for `invoke` it depends on the model."""
     path = plain_path(path)
-    found = re.search(_CALL, path)
-    if found is None:
+    match = re.search(_CALL, path)
+    if match is None:
         return services.operation_of(path) or path.rpartition("/")[2]
-    if found[2] == "count-tokens":
+    if match[2] == "count-tokens":
         return "count_tokens"
-    if not found[2].startswith("invoke"):
+    if not match[2].startswith("invoke"):
         return "chat"
-    return next((kind for pattern, kind in _KINDS if re.search(pattern, found[1])), "chat")
+    return next((kind for pattern, kind in _KINDS if re.search(pattern, match[1])), "chat")
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model, inference profile or ARN named in the path; None if there is none."""
-    found = re.search(_CALL, plain_path(path))
-    return found[1] if found else None
+    match = re.search(_CALL, plain_path(path))
+    return match[1] if match else None
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:

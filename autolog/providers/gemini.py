@@ -98,8 +98,8 @@ def is_follow_up(method: str, path: str) -> bool:
 
 def results_id(path: str) -> str | None:
     """Return the name of the batch or file whose results are downloaded from the path; None for other paths."""
-    found = re.search(_RESULTS, path.partition("?")[0])
-    return (found[1] or found[2]) if found else None
+    match = re.search(_RESULTS, path.partition("?")[0])
+    return (match[1] or match[2]) if match else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
@@ -115,8 +115,8 @@ def guess_path(request: dict[str, Any]) -> str:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model, tuned model or endpoint named in the path; None if there is none."""
-    found = re.search(r"/(?:models|tunedModels|endpoints)/([^/:?]+)", path)
-    return found[1] if found else None
+    match = re.search(r"/(?:models|tunedModels|endpoints)/([^/:?]+)", path)
+    return match[1] if match else None
 
 
 def streams(path: str) -> bool:

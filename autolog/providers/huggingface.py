@@ -64,8 +64,8 @@ def billable(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model named in the path, as `owner/name` or just a name; None if there is none."""
-    found = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", plain_path(path))
-    return found[1] if found else None
+    match = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", plain_path(path))
+    return match[1] if match else None
 
 
 def guess_path(request: dict[str, Any]) -> str:

@@ -81,8 +81,8 @@ def is_follow_up(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model named in a path of Vertex AI; None for other paths."""
-    found = re.search(r"/models/([^/:]+):", path)
-    return found[1] if found else None
+    match = re.search(r"/models/([^/:]+):", path)
+    return match[1] if match else None
 
 
 def guess_path(request: dict[str, Any]) -> str:
@@ -92,8 +92,8 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def results_id(path: str) -> str | None:
     """Return the id of the batch, which may have its results in it, or of the file read from a path; else None."""
-    found = re.search(_JOB, _plain(path))
-    return found[1] if found else openai.results_id(_plain(path))
+    match = re.search(_JOB, _plain(path))
+    return match[1] if match else openai.results_id(_plain(path))
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:

@@ -137,8 +137,8 @@ def guess_path(request: dict[str, Any]) -> str:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the deployment named in an Azure path; None for other paths."""
-    found = re.search(r"/deployments/([^/]+)/", path)
-    return found[1] if found else None
+    match = re.search(r"/deployments/([^/]+)/", path)
+    return match[1] if match else None
 
 
 # Reading a whole response
@@ -353,8 +353,8 @@ _PATHS = {
 
 def results_id(path: str) -> str | None:
     """Return the id of the file, which may be a batch's output, or of the batch, whose results are read from a path."""
-    found = re.search(_RESULTS, plain_path(path))
-    return (found[1] or found[2]) if found else None
+    match = re.search(_RESULTS, plain_path(path))
+    return (match[1] or match[2]) if match else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:

@@ -57,8 +57,8 @@ def is_follow_up(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model or deployment named in the path, as `owner/name`; None if there is none."""
-    found = re.search(r"/(?:models|deployments)/([^/]+/[^/]+)/predictions", path)
-    return found[1] if found else None
+    match = re.search(r"/(?:models|deployments)/([^/]+/[^/]+)/predictions", path)
+    return match[1] if match else None
 
 
 def guess_path(request: dict[str, Any]) -> str:

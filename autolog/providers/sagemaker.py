@@ -48,8 +48,8 @@ def billable(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the endpoint, router or gateway named in the path; None if there is none."""
-    found = re.search(_CALL, plain_path(path))
-    return found[1] if found else None
+    match = re.search(_CALL, plain_path(path))
+    return match[1] if match else None
 
 
 def guess_path(request: dict[str, Any]) -> str:

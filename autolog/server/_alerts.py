@@ -74,24 +74,24 @@ def read_when(text: str) -> When:
     Raises:
         AutologError: if the text is not a valid condition; the message says why.
     """
-    found = _WHEN.fullmatch(" ".join(text.lower().split()))
-    if found is None or found["measure"] not in MEASURES:
+    match = _WHEN.fullmatch(" ".join(text.lower().split()))
+    if match is None or match["measure"] not in MEASURES:
         raise AutologError(
             f"when: {text[:100]!r} is not of the form 'error_rate > 5% over 15m', 'p95 > 20s over 1h', "
             f"'cost > 50 over 1d' or 'calls < 1 over 1h'"
         )
-    measure, unit = found["measure"], found["unit"]
+    measure, unit = match["measure"], match["unit"]
     natural = {"error_rate": "%", "p95": "s"}.get(measure)
     if (unit not in {None, natural} and (measure, unit) not in _UNITS) or (measure == "error_rate" and unit is None):
         raise AutologError(f"when: {measure} is in {natural or 'plain figures'}: {text[:100]!r}")
     try:
-        window = parse_age(found["window"])
+        window = parse_age(match["window"])
     except ValueError as error:
         raise AutologError(f"when: {error}") from error
     if not timedelta(minutes=1) <= window <= LONGEST_WINDOW:
-        raise AutologError(f"when: a window has 1 minute to {LONGEST_WINDOW.days} days, not {found['window']}")
+        raise AutologError(f"when: a window has 1 minute to {LONGEST_WINDOW.days} days, not {match['window']}")
     factor = _UNITS.get((measure, unit or ""), 1.0)
-    return When(measure, found["sign"] == ">", float(found["number"]) * factor, window)
+    return When(measure, match["sign"] == ">", float(match["number"]) * factor, window)
 
 
 @dataclass(frozen=True)  # without slots, for `cached_property`

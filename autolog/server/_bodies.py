@@ -159,8 +159,8 @@ def _zlib_parts(data: bytes) -> Iterator[bytes]:
 
 
 def _end_of_zeros(data: bytes, at: int) -> int:
-    found = _NOT_ZERO.search(data, at)
-    return found.start() if found else len(data)
+    match = _NOT_ZERO.search(data, at)
+    return match.start() if match else len(data)
 
 
 def _zstd_parts(data: bytes) -> Iterator[bytes]:

@@ -99,8 +99,8 @@ def rank(record: Record) -> tuple[Any, ...]:
 
 def id_kind(response_id: str | None) -> str | None:
     """Return the prefix of a response id, which tells its kind; None if there is no id."""
-    found = _ID_KIND.match(response_id) if response_id else None
-    return None if found is None else found[0]
+    match = _ID_KIND.match(response_id) if response_id else None
+    return None if match is None else match[0]
 
 
 def _are_comparable(one: str | None, other: str | None) -> bool:

@@ -95,9 +95,9 @@ _COMPARED_SCORE = re.compile(rf"(?P<name>.+?) ?(?P<sign><=|>=|<|>|=) ?(?P<value>
 
 def _scored(text: str) -> Scored:
     """Parse a filter for scores, such as `helpful` or `helpful<0.5`."""
-    found = _COMPARED_SCORE.fullmatch(text.strip())
-    if found:
-        return Scored(found["name"], _SIGNS[found["sign"]], float(found["value"]))
+    match = _COMPARED_SCORE.fullmatch(text.strip())
+    if match:
+        return Scored(match["name"], _SIGNS[match["sign"]], float(match["value"]))
     if re.search(r"[<>=]", text):
         raise FilterError("score", f"{text[:50]!r} is not of the form name, name<0.5, name>=0.5 or name=1")
     return Scored(text.strip())
@@ -148,11 +148,11 @@ def _read_time(text: str, zone: tzinfo | None, now: datetime) -> datetime | None
     else:
         return max(_EARLIEST, now - min(age, now - _EARLIEST))
     try:
-        found = _DAY_AND_CLOCK.fullmatch(text)
-        if not text or not found:
+        match = _DAY_AND_CLOCK.fullmatch(text)
+        if not text or not match:
             return _in_zone(datetime.fromisoformat(text.upper()), zone)
-        clock = time(int(found["h"] or 0), int(found["m"] or 0), int(found["s"] or 0))
-        return _in_zone(datetime.combine(_day(found["day"], now.astimezone(zone).date()), clock), zone)
+        clock = time(int(match["h"] or 0), int(match["m"] or 0), int(match["s"] or 0))
+        return _in_zone(datetime.combine(_day(match["day"], now.astimezone(zone).date()), clock), zone)
     except (ValueError, OverflowError):
         return None
 
@@ -180,10 +180,10 @@ def parse_age(text: str) -> timedelta:
     Raises:
         ValueError: if the text is not a length of time.
     """
-    found = re.fullmatch(r"(\d{1,6}) ?([a-z]+)", text.strip().lower())
-    if not found or found[2] not in _UNIT_BY_WORD:
+    match = re.fullmatch(r"(\d{1,6}) ?([a-z]+)", text.strip().lower())
+    if not match or match[2] not in _UNIT_BY_WORD:
         raise ValueError(f"{text[:50]!r} is not a duration such as 30m, 12h or 7d")
-    return timedelta(**{_UNIT_BY_WORD[found[2]]: int(found[1])})
+    return timedelta(**{_UNIT_BY_WORD[match[2]]: int(match[1])})
 
 
 def parse_zone(text: str) -> tzinfo:

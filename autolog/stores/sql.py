@@ -226,9 +226,9 @@ def _miss_row(call: CachedCall, miss: Miss) -> Sequence[Any]:
 def _newest(store: Store, query: Query, bodies: bool) -> tuple[Iterable[Record], int | None]:
     query = Query({"project": query.equal["project"]} if query.equal.get("project") else {}, since=query.since,
                   until=query.until)  # fmt: skip
-    found = store.find(query, RECORDS + 1)
-    only = RECORDS if len(found) > RECORDS else None
-    oldest_first = found[:RECORDS][::-1]
+    records = store.find(query, RECORDS + 1)
+    only = RECORDS if len(records) > RECORDS else None
+    oldest_first = records[:RECORDS][::-1]
     return (store.with_bodies(oldest_first) if bodies else oldest_first), only
 
 

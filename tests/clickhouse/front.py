@@ -78,9 +78,9 @@ class Front(BaseHTTPRequestHandler):
         try:
             result, kind = self._run(given, body)
         except Exception as error:
-            found = _CODE.search(str(error))
-            text = str(error)[found.start() if found else 0 :].encode(errors="replace")
-            self._answer(500, text, {"X-ClickHouse-Exception-Code": found[1] if found else "1002"})
+            match = _CODE.search(str(error))
+            text = str(error)[match.start() if match else 0 :].encode(errors="replace")
+            self._answer(500, text, {"X-ClickHouse-Exception-Code": match[1] if match else "1002"})
             return
         self._answer(200, result, {"X-ClickHouse-Format": kind})
 
@@ -96,9 +96,9 @@ class Front(BaseHTTPRequestHandler):
         parameters = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
         query = given.get("query", "").encode()
         statement = query + b"\n" + body if query else body
-        found = _INSERT.match(statement)
-        if found and len(statement) > found.end():
-            return self._insert(statement[: found.end()], found[1].decode(), statement[found.end() :])
+        match = _INSERT.match(statement)
+        if match and len(statement) > match.end():
+            return self._insert(statement[: match.end()], match[1].decode(), statement[match.end() :])
         text = statement.decode(errors="surrogateescape")
         named = _TRAILING.search(text)
         kind = named[1] if named else given.get("default_format", "TabSeparated")

@@ -55,9 +55,9 @@ def rows(shown: str) -> list[str]:
 
 
 def first_id(shown: str) -> str:
-    found = re.search(r"\b[0-9a-f]{8}\b", rows(shown)[0])
-    assert found
-    return found[0]
+    match = re.search(r"\b[0-9a-f]{8}\b", rows(shown)[0])
+    assert match
+    return match[0]
 
 
 def test_the_dearest_user_this_week() -> None:

@@ -14,6 +14,6 @@ from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD
     ("-hunter2", None), ("abc", None), ("", None),
 ])  # fmt: skip
 def test_a_word_of_a_command_ends_where_the_shell_ends_it(text: str, word: str | None) -> None:
-    found = re.compile(MAYBE_QUOTE + WORD).match(text.encode())
-    assert (found[1].decode() if found else None) == word
+    match = re.compile(MAYBE_QUOTE + WORD).match(text.encode())
+    assert (match[1].decode() if match else None) == word
     assert (re.compile(QUOTE).match(text.encode()) is not None) is text.startswith(("'", "\\", '"'))

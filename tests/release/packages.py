@@ -183,9 +183,9 @@ def _quick_start(whole: Environment) -> None:
 
 def _server(whole: Environment, store: str) -> None:
     with whole.running("autolog", "serve", "--port", "0", "--store", store, ready="autolog serves") as lines:
-        found = re.search(r"http://[\d.:]+", lines[-1])
-        assert found is not None
-        url, key = found[0], next(line.split()[-1] for line in lines if "Admin key" in line)
+        match = re.search(r"http://[\d.:]+", lines[-1])
+        assert match is not None
+        url, key = match[0], next(line.split()[-1] for line in lines if "Admin key" in line)
         _ask(whole, AUTOLOG_ENDPOINT=url, AUTOLOG_API_KEY=key)
         assert "answer" in whole.run("autolog", "logs", "--server", url, AUTOLOG_API_KEY=key)
         for path, words in (("/ready", ""), ("/ui/login", "<form"), ("/openapi.json", "/api/v1/records")):

@@ -46,23 +46,23 @@ def restored(name: str, folder: Path, part: str = "store") -> Path:
 
 def check(store: Store, calls: int) -> None:
     """Check that a release's records are complete, can be found, summed and changed, and that more can be written."""
-    found = store.find(Query({"model": "gpt-4o-mini"}), 100, newest_first=False, bodies=True)
-    assert len(found) == calls
-    for record in found:
+    records = store.find(Query({"model": "gpt-4o-mini"}), 100, newest_first=False, bodies=True)
+    assert len(records) == calls
+    for record in records:
         assert (record.user, record.session, record.tags, record.metadata["plan"]) == ("u", "s", ["t"], "gold")
         assert (record.usage_input_tokens, record.usage_output_tokens, record.status) == (12, 7, "ok")
         assert record.cost == pytest.approx(6e-6)
         assert PROMPT in (record.request_body or b"").decode()
         assert ANSWER in (record.response_body or b"").decode()
     (outer,) = store.find(Query({"kind": "chain"}))
-    assert (outer.name, {record.parent_span_id for record in found}) == ("outer", {outer.span_id})
+    assert (outer.name, {record.parent_span_id for record in records}) == ("outer", {outer.span_id})
     assert store.count(Query(text=PROMPT)) == store.count(Query(tags=("t",), metadata={"plan": "gold"})) - 1 == calls
     (sums,) = store.aggregate(Query())
     assert (sums.calls, sums.input_tokens) == (calls, 12 * calls)
-    store.update(found[0].id, "default", lambda record: record.tags.append("now"))
+    store.update(records[0].id, "default", lambda record: record.tags.append("now"))
     store.write([Record(id="new", request_model="gpt-4o-mini", request_body=b'{"messages": []}', tags=["now"])])
     assert store.count(Query(tags=("now",))) == 2
-    assert store.last() > max(record.seq or 0 for record in found)
+    assert store.last() > max(record.seq or 0 for record in records)
 
 
 @pytest.mark.parametrize("name", states("store.sql"))

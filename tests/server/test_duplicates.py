@@ -106,9 +106,9 @@ def test_reports_that_reach_two_servers_at_once_are_one_bill(store: Store, sende
         for server, its in zip(servers, folded, strict=True):
             server.check(after=0)
             server.note(its.records)
-        found = store.find(Query())
-        assert sorted(str(server.cost) for server in found) == (["0.5"] if "native" in senders else ["0.5", "None"])
-        (bill,) = (server for server in found if server.cost)
+        records = store.find(Query())
+        assert sorted(str(server.cost) for server in records) == (["0.5"] if "native" in senders else ["0.5", "None"])
+        (bill,) = (server for server in records if server.cost)
         assert len(bill.extra["reports"]) == 2
     writer.close()
     if "native" in senders:
@@ -343,10 +343,10 @@ def test_log_events_below_a_layer_above_add_no_bill(store: Store, how: str, with
     names = [name for name in ("record", "span", "events", "upper") if name != without]
     for order in itertools.permutations(names):
         arrive(store, [record for name in order for record in reported(name, "details", "inside")], how, 1)
-        found = store.find(Query(), 9)
-        assert sum(item.cost is not None for item in found) == 1, (order, found)
-        assert len(found) == 2, order
-        assert [item.kind for item in found if item.cost is None] == ["chain"], order
+        records = store.find(Query(), 9)
+        assert sum(item.cost is not None for item in records) == 1, (order, records)
+        assert len(records) == 2, order
+        assert [item.kind for item in records if item.cost is None] == ["chain"], order
         store.delete(Query())
 
 

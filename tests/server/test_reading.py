@@ -46,8 +46,8 @@ def test_it_reads_what_find_reads(store: Store) -> None:
     for limit, offset in ((1000, 0), (LOOK_UP, 3), (LOOK_UP + 1, 0), (7, 445), (5, 450)):
         for newest_first, order_by in ((True, "created_at"), (False, "created_at"), (True, "seq")):
             options = (limit, offset, newest_first, order_by)
-            found = store.find(Query(), *options, bodies=True)
-            assert list(read_whole(store, Query(), *options)) == found, options
+            records = store.find(Query(), *options, bodies=True)
+            assert list(read_whole(store, Query(), *options)) == records, options
 
 
 def test_what_comes_meanwhile_shifts_nothing(store: Store) -> None:

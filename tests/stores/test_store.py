@@ -674,9 +674,9 @@ def test_by_the_function_that_calls_were_made_in(store: Store) -> None:
 def test_bodies_are_read_a_few_at_a_time(store: Store) -> None:
     large = b'{"text": "' + b"x" * 6_000_000 + b'"}'
     store.write([record(n, request_body=large if n < 8 else b'{"n": 1}') for n in range(10)])
-    found = store.find(Query(), newest_first=False)
+    records = store.find(Query(), newest_first=False)
     tracemalloc.start()
-    sizes = [len(row.request_body or b"") for row in store.with_bodies(found)]
+    sizes = [len(row.request_body or b"") for row in store.with_bodies(records)]
     scanned = sum(len(row.request_body or b"") for row in store.scan(Query()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -263,9 +263,9 @@ def _kind(call: CachedCall, at: int) -> str:
         return "parameter"
     if path.startswith(("system", "instructions")):
         return "system"
-    found = re.match(r"(messages|input)\[(\d+)\]", path)
-    if found:
-        message = call.request[found[1]][int(found[2])]
+    match = re.match(r"(messages|input)\[(\d+)\]", path)
+    if match:
+        message = call.request[match[1]][int(match[2])]
         if isinstance(message, dict) and message.get("role") in {"system", "developer"}:
             return "system"
     return "message"

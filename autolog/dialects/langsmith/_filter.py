@@ -58,11 +58,11 @@ def _parse(text: str) -> Filter:
         raise _FilterError("it is too long")
     tokens, end = [], 0
     while end < len(text.rstrip()):
-        found = _TOKEN.match(text, end)
-        if found is None:
+        match = _TOKEN.match(text, end)
+        if match is None:
             raise _FilterError(f"{text[end : end + 20]!r} is not understood")
-        tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
-        end = found.end()
+        tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
+        end = match.end()
     parser = _Parser(tokens)
     condition = parser.call(0)
     if parser.place < len(tokens):
@@ -177,10 +177,10 @@ def _one_by_one(part: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
+    if match is None:
         raise _FilterError(f"latency: {text[:50]!r} is not a duration such as 1.5s")
-    return float(found[1]) * _SECONDS[found[2] or "s"]
+    return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def _holds(compare: Callable[[Any, Any], bool], actual: Any, value: Any) -> bool:

@@ -277,8 +277,8 @@ def _score(value: object) -> str:
 
 def _request_text(preview: str | None) -> str:
     """Return the question in an input preview: for a function with a single text argument, that argument."""
-    found = re.match(r'\{"[^"]*": ?"((?:[^"\\]|\\.)*)("\}?)?$', preview or "", re.DOTALL)
-    return found[1] if found else preview or ""
+    match = re.match(r'\{"[^"]*": ?"((?:[^"\\]|\\.)*)("\}?)?$', preview or "", re.DOTALL)
+    return match[1] if match else preview or ""
 
 
 def _exact(at: datetime | None) -> str:

@@ -28,12 +28,12 @@ def cache(request: PageRequest) -> Reply:
 def judged(request: PageRequest) -> Reply:
     """Return the totals, the causes and the misses of the newest calls."""
     by = _by(request)
-    found = request.store.find(_query(request), JUDGED)
-    result = report(request.store.with_bodies(reversed(found)), by)
+    records = request.store.find(_query(request), JUDGED)
+    result = report(request.store.with_bodies(reversed(records)), by)
     groups = sorted(result.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].tokens)
     return request.fragment(
         "cached.html", frame=request.frame, by=by, report=result, groups=groups, causes=result.causes()[:CAUSES],
-        misses=result.misses[: -MISSES - 1 : -1], cut=len(found) == JUDGED, judged=JUDGED, ends=_day,
+        misses=result.misses[: -MISSES - 1 : -1], cut=len(records) == JUDGED, judged=JUDGED, ends=_day,
     )  # fmt: skip
 
 

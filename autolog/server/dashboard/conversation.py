@@ -184,5 +184,5 @@ def _source(value: Any) -> tuple[str | None, str | None]:
         return f"data:{kind};base64,{sound['data']}", kind
     image = value.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    found = _DATA_URL.fullmatch(url) if isinstance(url, str) else None
-    return (url, found[1]) if found else (None, None)
+    match = _DATA_URL.fullmatch(url) if isinstance(url, str) else None
+    return (url, match[1]) if match else (None, None)

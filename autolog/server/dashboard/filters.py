@@ -164,11 +164,11 @@ def _past(text: str | None) -> tuple[datetime, int] | None:
     """Parse the position at which the last page ended: microseconds since 1970, and the record's sequence number."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text)
-    if not found:
+    match = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text)
+    if not match:
         raise Fault(400, f"past: {text[:50]!r} is not a position in the list")
-    return datetime.fromtimestamp(int(found[1]) / 1e6, UTC).replace(microsecond=int(found[1]) % 1_000_000), int(
-        found[2]
+    return datetime.fromtimestamp(int(match[1]) / 1e6, UTC).replace(microsecond=int(match[1]) % 1_000_000), int(
+        match[2]
     )
 
 

@@ -66,15 +66,15 @@ def session(request: PageRequest) -> Reply:
     if not request.id or whole is None:
         raise Fault(404, f"There is no session {request.id[:100]!r} in this project and time range.")
     number = _page_number(request)
-    found = request.store.find(replace(query, roots=True), TURNS + 1, (number - 1) * TURNS, newest_first=False)
-    sums = trace_sums(request.store, found[:TURNS])
-    turns = [_turn(request.store, record) for record in request.store.with_bodies(found[:TURNS])]
+    records = request.store.find(replace(query, roots=True), TURNS + 1, (number - 1) * TURNS, newest_first=False)
+    sums = trace_sums(request.store, records[:TURNS])
+    turns = [_turn(request.store, record) for record in request.store.with_bodies(records[:TURNS])]
     pages = max(1, -(-whole.turns // TURNS))
     return request.render(
         "session.html", whole=whole, turns=turns, sums=sums, session=request.id, place="sessions", ranged=True,
         number=number, pages=pages, first=(number - 1) * TURNS + 1,
         newer=_page_url(request, number - 1) if number > 1 else None,
-        older=_page_url(request, number + 1) if len(found) > TURNS else None,
+        older=_page_url(request, number + 1) if len(records) > TURNS else None,
         last=_page_url(request, pages) if number < pages else None,
     )  # fmt: skip
 

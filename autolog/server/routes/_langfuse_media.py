@@ -124,10 +124,10 @@ def content(call: Call) -> Reply:
 def _find(call: Call) -> Record:
     wanted = call.path["id"]
     query = Query({"project": call.project, "dialect": dialect.name}, ids=(f"{dialect.MEDIA}{wanted}-",))
-    found = call.store.find(query, 1, bodies=True) if re.fullmatch(r"[\w-]{22}", wanted) else []
-    if not found:
+    records = call.store.find(query, 1, bodies=True) if re.fullmatch(r"[\w-]{22}", wanted) else []
+    if not records:
         raise Fault(404, "there are no media with this id")
-    return found[0]
+    return records[0]
 
 
 def _route(method: str, path: str, handler: Any, summary: str, **more: Any) -> Route:

@@ -99,16 +99,16 @@ def page_of(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -
     page, limit = page_and_limit(call)
     first, total, descending = (page - 1) * limit, call.store.count(query), newest_first(call)
     if accepts is None:
-        found = call.store.find(query, limit, newest_first=descending, offset=first, bodies=True)
-        return Reply(200, {"data": encode(found, False), "meta": meta_of(page, limit, total)})
+        records = call.store.find(query, limit, newest_first=descending, offset=first, bodies=True)
+        return Reply(200, {"data": encode(records, False), "meta": meta_of(page, limit, total)})
     if total > MAX_LOOKED_AT:
         raise Fault(
             400, f"filter: this would search {total} items, more than {MAX_LOOKED_AT}; add a userId, sessionId or tag"
         )
     rows, count = list[Json](), 0
     for offset in range(0, total, MAX_PAGE):
-        found = call.store.find(query, MAX_PAGE, newest_first=descending, offset=offset, bodies=True)
-        for row in filter(accepts, encode(found, True)):
+        records = call.store.find(query, MAX_PAGE, newest_first=descending, offset=offset, bodies=True)
+        for row in filter(accepts, encode(records, True)):
             rows += [row] if first <= count < first + limit else []
             count += 1
     return Reply(200, {"data": rows, "meta": meta_of(page, limit, count)})

@@ -46,12 +46,12 @@ def _find(call: Call) -> tuple[Record, Json]:
     """
     query = Query({"project": call.project}, conditions=(Condition("dialect", "eq", (dialect.name,)),))
     for offset in range(0, MAX_LOOKED_AT, PAGE):
-        found = call.store.find(query, PAGE, offset)
-        for record in found:
+        records = call.store.find(query, PAGE, offset)
+        for record in records:
             for item in dialect.encode_feedback(record) if record.scores else ():
                 if item["id"] == call.path["id"]:
                     return record, item
-        if len(found) < PAGE:
+        if len(records) < PAGE:
             break
     raise Fault(404, f"there is no feedback with this id on the last {MAX_LOOKED_AT} runs")
 

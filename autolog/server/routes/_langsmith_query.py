@@ -32,14 +32,14 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | 
     runs: list[Record] = []
     last = offset + MAX_LOOKED_AT
     while offset < last:
-        found = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
-        for record in found:
+        records = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
+        for record in records:
             offset += 1
             if dialect.is_run(record) and accepts(dialect.encode_run(record)):
                 runs.append(record)
             if len(runs) == most:
                 return runs, str(offset)
-        if len(found) < PAGE:
+        if len(records) < PAGE:
             return runs, None
     return runs, str(offset)
 
@@ -116,8 +116,8 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
         trace_id = run["trace_id"]
         if trace_id not in known:
             query = Query({"project": call.project, "trace_id": trace_id})
-            found = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
-            runs = [run, *map(dialect.encode_run, filter(dialect.is_run, found))]
+            records = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
+            runs = [run, *map(dialect.encode_run, filter(dialect.is_run, records))]
             roots = [candidate for candidate in runs if candidate["parent_run_id"] is None]
             known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
                 of_any is None or any(map(of_any, runs))

@@ -104,8 +104,8 @@ def get_gateway(call: Call) -> Reply:
 
 
 def _gateway(name: str, call: Call) -> Json:
-    found = call.store.find(Query({"project": name}), 1, newest_first=False)
-    at = format_time(found[0].created_at) if found else "1970-01-01T00:00:00Z"
+    records = call.store.find(Query({"project": name}), 1, newest_first=False)
+    at = format_time(records[0].created_at) if records else "1970-01-01T00:00:00Z"
     return {
         "id": name, "account_id": call.path["account_id"], "created_at": at, "modified_at": at, "collect_logs": True,
         "cache_invalidate_on_update": False, "cache_ttl": 0, "rate_limiting_interval": 0, "rate_limiting_limit": 0,

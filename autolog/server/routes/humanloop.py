@@ -30,9 +30,9 @@ _FILE = "humanloop-file"
 
 def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
     def latest(file_id: str) -> Record | None:
-        found = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
-        if found:
-            return found[0]
+        records = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
+        if records:
+            return records[0]
         kept = store.documents(_FILE).get(f"{project}/{file_id}")
         if kept is None:
             return None

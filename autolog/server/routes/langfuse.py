@@ -45,9 +45,9 @@ def _root_of(call: Call) -> dialect.Find:
             return record
         for field in ("span_id", "trace_id"):
             query = Query({"project": call.project, field: thing_id})
-            found = call.store.find(query, MAX_RECORDS, newest_first=False)
-            if found:
-                return next((record for record in found if record.parent_span_id is None), found[0])
+            records = call.store.find(query, MAX_RECORDS, newest_first=False)
+            if records:
+                return next((record for record in records if record.parent_span_id is None), records[0])
         return None
 
     return find
@@ -185,11 +185,11 @@ def list_observations_on(call: Call) -> Reply:
 
 def _following(call: Call, query: Query, size: int) -> Iterator[Record]:
     """Yield the records that match, newest first, reading `size` at a time."""
-    while found := call.store.find(query, size, bodies=True):
-        yield from found
-        if len(found) < size:
+    while records := call.store.find(query, size, bodies=True):
+        yield from records
+        if len(records) < size:
             return
-        query = replace(query, past=_past(_cursor(found[-1])))
+        query = replace(query, past=_past(_cursor(records[-1])))
 
 
 def _cursor(last: Record) -> str:

@@ -35,8 +35,8 @@ def track_request(call: Call) -> RecordWrite:
 def _find(store: Store, project: str, request_id: str) -> Record | None:
     """Return a request by its number or its text id; None if there is none."""
     if re.fullmatch(r"\d{1,18}", request_id):
-        found = store.find(Query({"project": project, "seq": int(request_id)}), 1, bodies=True)
-        return found[0] if found else None
+        records = store.find(Query({"project": project, "seq": int(request_id)}), 1, bodies=True)
+        return records[0] if records else None
     return store.get(request_id, project)
 
 
@@ -65,10 +65,10 @@ def get_template(call: Call) -> Reply:
     """
     name = call.path["name"]
     condition = Condition("prompt_name", "eq", (name,))
-    found = call.store.find(Query({"project": call.project}, conditions=(condition,)), 1, bodies=True)
-    if not found:
+    records = call.store.find(Query({"project": call.project}, conditions=(condition,)), 1, bodies=True)
+    if not records:
         raise Fault(404, f"no prompt called {name[:100]!r} has been logged")
-    record = found[0]
+    record = records[0]
     version = record.prompt_version or ""
     blueprint = dialect.encode_blueprint(record)
     return Reply(
