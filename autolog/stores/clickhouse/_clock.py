@@ -59,10 +59,15 @@ class Clock:
         """End this thread's transaction, whose sequence numbers are now in the database or will never be used."""
         self._open.pop(threading.get_ident(), None)
 
-    @property
-    def oldest_open(self) -> int | None:
-        """The first sequence number that has been assigned but is not in the database yet."""
-        return min(list(self._open.values()), default=None)
+    def first_pending(self) -> int:
+        """Return the first sequence number of this server's that is not in the database yet, or is yet to be assigned.
+
+        A record written meanwhile may become visible before one with a smaller number, whose write takes longer.
+        """
+        now = seq_at(self.now())
+        with self._counting:
+            self._seq = max(self._seq, now)  # all numbers from here on are larger
+            return min(list(self._open.values()), default=self._seq + 1)
 
     def next_version(self, after: int) -> int:
         now = int(self.now() * 1e6)

@@ -286,17 +286,20 @@ class ClickHouseStore:
         }
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
-        found = self._reader.after(query, after, limit)
+        found = self._written(query, after, limit)
         early = self._clock.now() - GRACE
         if found and found[-1].seq >= seq_at(early):  # earlier records of other servers may be on their way
             time.sleep(max(0.0, time_of(found[-1].seq) - early))
-            found = self._reader.after(query, after, limit)
-        oldest_open = self._clock.oldest_open  # records after one still being written must wait
-        return [kept.record for kept in found if oldest_open is None or kept.seq < oldest_open]
+            found = self._written(query, after, limit)
+        return [kept.record for kept in found]
+
+    def _written(self, query: Query, after: int, limit: int) -> list[Kept]:
+        """Return the records after a number, up to the first that is still being written."""
+        pending = self._clock.first_pending()  # asked before the records: a write may end between the two questions
+        return [kept for kept in self._reader.after(query, after, limit) if kept.seq < pending]
 
     def last(self) -> int:
-        ((last,),) = self._db.query("SELECT max(seq) FROM log")
-        return int(last)
+        return int(self._db.query("SELECT max(seq) FROM log")[0][0])
 
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
         while found := self._reader.after(query, after, 500):

@@ -144,27 +144,29 @@ def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.Mo
 def test_a_slow_write_is_not_missed_by_tail(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ClickHouseStore(clickhouse_url)
     store.write([record(0)])
-    place, insert, slow = store.last(), store._db.insert, threading.Event()
+    place, insert, read = store.last(), store._db.insert, store._reader.after
+    begun, tailed = threading.Event(), threading.Event()
 
-    def later(table: str, types: Any, rows: Any) -> None:
+    def insert_later(table: str, types: Any, rows: Any) -> None:
         if table == "log" and any("slow" in row for row in rows):
-            slow.set()
-            time.sleep(1.5)
+            begun.set()
+            tailed.wait(30)
         insert(table, types, rows)
 
-    monkeypatch.setattr(store._db, "insert", later)
+    def read_before_it_ends(*args: Any) -> Any:
+        records = read(*args)
+        tailed.set()
+        writing.join()
+        return records
+
+    monkeypatch.setattr(store._db, "insert", insert_later)
+    monkeypatch.setattr(store._reader, "after", read_before_it_ends)
     writing = threading.Thread(target=lambda: store.write([record(1, id="slow")]))
     writing.start()
-    slow.wait()
+    begun.wait(30)
     store.write([record(2, id="fast")])
-    seen: list[str] = []
-    deadline = time.monotonic() + 10
-    while len(seen) < 2 and time.monotonic() < deadline:
-        for found in store.tail(Query(), place):
-            seen.append(found.id)
-            place = found.seq or place
-    writing.join()
-    assert seen == ["slow", "fast"]
+    assert store.tail(Query(), place) == []
+    assert [stored.id for stored in store.tail(Query(), place)] == ["slow", "fast"]
 
 
 def test_media_go_with_the_last_body_that_has_them(clickhouse_url: str) -> None:
