@@ -39,14 +39,14 @@ def circles(edges: set[tuple[str, str]]) -> set[str]:
 
 def long_functions() -> list[str]:
     """Return the functions of more than `LONG_FUNCTION` lines, with their lengths."""
-    records = []
+    functions = []
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 if length > LONG_FUNCTION:
-                    records.append(f"{path.relative_to(ROOT)}:{node.name} {length}")
-    return records
+                    functions.append(f"{path.relative_to(ROOT)}:{node.name} {length}")
+    return functions
 
 
 def long_modules() -> list[str]:

@@ -71,15 +71,15 @@ NO_VERBS = frozenset(
 
 
 def test_docstrings_of_functions_begin_with_a_verb() -> None:
-    records = []
+    docstrings = []
     for path in house.ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (text := ast.get_docstring(node)):
                 names = {getattr(decorator, "id", getattr(decorator, "attr", "")) for decorator in node.decorator_list}
                 is_value = bool(names & {"property", "setter", "cached_property"})
                 if text.split()[0].strip(",.:;") in NO_VERBS and not is_value:
-                    records.append(f"{path.name}:{node.name}: {text[:60]}")
-    assert records == []
+                    docstrings.append(f"{path.name}:{node.name}: {text[:60]}")
+    assert docstrings == []
 
 
 def test_rooms_are_few_and_import_one_another_in_no_circle() -> None:

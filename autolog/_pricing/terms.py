@@ -250,7 +250,7 @@ def _terms_of(
     Each also comes with whether following the paths walks a whole body.
     """
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
-    records = []
+    applicable = []
     for term in (*TERMS.get(wire_format, ()), *of_seller):
         if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model)):
             unusual = [
@@ -259,8 +259,8 @@ def _terms_of(
                 if _entry(path) in entries and (path != "model" or re.match(pattern, model))
             ]
             if unusual:
-                records.append((term, unusual, any("**" in path.keys for path in unusual)))
-    return tuple(records)
+                applicable.append((term, unusual, any("**" in path.keys for path in unusual)))
+    return tuple(applicable)
 
 
 @functools.cache

@@ -58,11 +58,11 @@ class _Collector:
         self._source: _Place = ()
 
     def walk(self, events: list[Any]) -> list[Any]:
-        records = []
+        edited = []
         for self._number, event in enumerate(events):
             self._source = _source(event)
-            records.append(self._walk.walk(event, listed=True))
-        return records
+            edited.append(self._walk.walk(event, listed=True))
+        return edited
 
     def _collect(self, path: Path, owner: tuple[Any, ...], text: str) -> None:
         place = (path, str(owner), self._source)

@@ -44,15 +44,15 @@ HTTP: Turn = (lambda: autolog.patch_http(), lambda: autolog.unpatch_http())
 def times(call: Callable[[], Any], count: int) -> list[int]:
     """Return how long each of `count` calls takes, in nanoseconds."""
     clock = time.perf_counter_ns
-    records = []
+    durations = []
     gc.collect()
     gc.disable()
     for _ in range(count):
         start = clock()
         call()
-        records.append(clock() - start)
+        durations.append(clock() - start)
     gc.enable()
-    return records
+    return durations
 
 
 def in_turns(call: Callable[[], Any], ways: dict[str, Turn], rounds: int, count: int) -> dict[str, list[float]]:

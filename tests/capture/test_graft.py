@@ -117,13 +117,13 @@ def test_a_call_and_its_error_are_those_of_the_function_itself(parameters: str, 
                         ((1,), {"k3": 2}), ((1,), {"unknown": 1}), ((1,), {"a": 1})]  # fmt: skip
 
     def outcomes() -> list[Any]:
-        records = []
+        results = []
         for args, kwargs in calls:
             try:
-                records.append(function(*args, **kwargs))
+                results.append(function(*args, **kwargs))
             except TypeError as error:
-                records.append(str(error))
-        return records
+                results.append(str(error))
+        return results
 
     before, signature = outcomes(), str(inspect.signature(function))
     original = copy_function(function)

@@ -227,12 +227,12 @@ def _score(record: Record, name: str, score: Any) -> Json:
 
 def encode_typed_scores(record: Record) -> list[Json]:
     """Encode the scores of a record, as the current SDKs read them, with a `subject`."""
-    records = []
+    scores = []
     for score in encode_record_scores(record):
         observation, trace_id = score.pop("observationId"), score.pop("traceId")
         text, _ = score.pop("stringValue", None), score.pop("trace")
         subject = {"kind": "trace", "id": trace_id}
         if observation is not None:
             subject = {"kind": "observation", "id": observation, "traceId": trace_id}
-        records.append({**score, **({} if text is None else {"value": text}), "subject": subject})
-    return records
+        scores.append({**score, **({} if text is None else {"value": text}), "subject": subject})
+    return scores

@@ -83,7 +83,7 @@ def _budgets(form: dict[str, str]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if a limit is not a number.
     """
-    records = []
+    budgets = []
     for number in range(MOST_BUDGETS):
         text = form.get(f"limit_{number}", "").strip().removeprefix("$")
         if text:
@@ -91,8 +91,8 @@ def _budgets(form: dict[str, str]) -> list[dict[str, Any]]:
                 limit = float(text)
             except ValueError:
                 raise ValueError(f"budget: {text[:50]!r} is not an amount in dollars") from None
-            records.append({"limit": limit, "per": form.get(f"per_{number}", "day")})
-    return records
+            budgets.append({"limit": limit, "per": form.get(f"per_{number}", "day")})
+    return budgets
 
 
 def _changed(request: PageRequest, words: str, **fields: str) -> None:

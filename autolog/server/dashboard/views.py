@@ -33,13 +33,13 @@ class View:
 def views_of(request: PageRequest, path: str) -> list[View]:
     """Return a list's views in the chosen project, or in all projects if none is chosen, by name."""
     project = request.frame.project
-    records = []
+    views = []
     for key, data in request.store.documents(_KIND).items():
         if data.get("removed_at") or data.get("path") != path:
             continue
         if data.get("project") == project or (not project and request.project is None):
-            records.append(View(key, str(data["name"]), with_query(path, _pairs(data["query"]))))
-    return sorted(records, key=lambda view: view.name.casefold())
+            views.append(View(key, str(data["name"]), with_query(path, _pairs(data["query"]))))
+    return sorted(views, key=lambda view: view.name.casefold())
 
 
 def save(request: PageRequest) -> Reply:

@@ -141,13 +141,13 @@ class Commits:
             f"SELECT gone, {WITH_BODIES} FROM change WHERE {of_keys([key], values)} "
             f"AND version IN ({', '.join(map(str, versions))})", values, raw=RAW,
         )  # fmt: skip
-        records = []
+        kept_versions = []
         for gone, *row in rows:
             kept = from_row(row)
             kept.gone = bool(gone)
-            records.append(kept)
-        self._media.restore([kept.record for kept in records])
-        return records
+            kept_versions.append(kept)
+        self._media.restore([kept.record for kept in kept_versions])
+        return kept_versions
 
     def documents(self, changed: dict[Key, list[Any]]) -> None:
         """Insert changed documents, by kind and key."""
