@@ -9,6 +9,7 @@ from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
+from autolog.server.routes._langsmith_query import reading
 from autolog.stores.query import Condition, Query
 
 #: The most runs that a list may be requested for, and the most feedback on one page.
@@ -80,15 +81,11 @@ def _change(call: Call, record: Record, change: Any) -> None:
 
 def routes(base: str) -> list[Route]:
     """Return the feedback routes below a base path."""
-
-    def read(path: str, handler: Any, summary: str) -> Route:
-        return Route("GET", base + path, handler, dialect, f"LangSmith: {summary}", "read")
-
     creation = Route("POST", base + "/feedback", create, dialect, "LangSmith: feedback on a run", ok=(202,), keeps=True)
     return [
         creation,
-        read("/feedback", list_all, "feedback on runs"),
-        read("/feedback/{id}", get, "one feedback"),
+        reading("GET", base + "/feedback", list_all, "feedback on runs"),
+        reading("GET", base + "/feedback/{id}", get, "one feedback"),
         Route("PATCH", base + "/feedback/{id}", update, dialect, "LangSmith: change a feedback"),
         Route("DELETE", base + "/feedback/{id}", delete, dialect, "LangSmith: remove a feedback"),
     ]

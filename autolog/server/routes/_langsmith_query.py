@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from autolog._record.record import Record
@@ -10,7 +11,7 @@ from autolog.dialects import langsmith as dialect
 from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
 from autolog.server._addresses import sign
-from autolog.server._call import Call
+from autolog.server._call import Call, Reply, Route
 from autolog.stores.query import Condition, Query
 
 #: The records per query, and the most that are searched for one reply; the next page continues from there.
@@ -178,3 +179,8 @@ def page_size(given: Json, usual: int, most: int) -> int:
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
         raise Fault(422, f"page_size: must be a number from 1 to {most}")
     return size
+
+
+def reading(method: str, path: str, handler: Callable[[Call], Reply], summary: str) -> Route:
+    """Return a route for keys with the scope `read`."""
+    return Route(method, path, handler, dialect, f"LangSmith: {summary}", "read")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
-from autolog.server.routes._langsmith_query import all_runs, offset_of, page_size, wanted_by_v2
+from autolog.server.routes._langsmith_query import all_runs, offset_of, page_size, reading, wanted_by_v2
 from autolog.stores.query import Condition, Query
 
 
@@ -54,11 +53,11 @@ def thread_traces(call: Call) -> Reply:
         Fault: 422, if a filter is not supported, or there are too many traces.
     """
     given = call.parameters
-    wanted = {key: given.text(key) for key in ("filter", "trace_filter", "tree_filter")}
+    filters = {key: given.text(key) for key in ("filter", "trace_filter", "tree_filter")}
     project = given.text("project_id")
-    wanted_all = {**wanted, "is_root": True, "thread": call.path["id"], "session": [project] if project else None}
+    wanted = {**filters, "is_root": True, "thread": call.path["id"], "session": [project] if project else None}
     first, size = offset_of(given.text("cursor")), given.integer("page_size", 20, 1, 100)
-    runs = all_runs(call, wanted_all)
+    runs = all_runs(call, wanted)
     selects = {"trace_id", *(field.lower() for field in given.texts("selects"))}
     items = [
         _select({**dialect.encode_run_v2(run), "turn_number": len(runs) - place}, selects)
@@ -75,11 +74,7 @@ def _select(run: Json, selects: set[str]) -> Json:
 
 def routes(base: str) -> list[Route]:
     """Return the routes below a base path that ends with `/v2`."""
-
-    def read(method: str, path: str, handler: Any, summary: str) -> Route:
-        return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", "read")
-
     return [
-        read("POST", "/threads/query", query_threads, "find threads"),
-        read("GET", "/threads/{id}/traces", thread_traces, "the traces of a thread"),
+        reading("POST", base + "/threads/query", query_threads, "find threads"),
+        reading("GET", base + "/threads/{id}/traces", thread_traces, "the traces of a thread"),
     ]

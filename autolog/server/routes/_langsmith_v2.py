@@ -12,7 +12,7 @@ from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server.routes import _langsmith_sessions, _langsmith_threads
-from autolog.server.routes._langsmith_query import encode, find_runs, page_size, wanted_by_v2
+from autolog.server.routes._langsmith_query import encode, find_runs, page_size, reading, wanted_by_v2
 
 #: The most runs on a page, and of a trace.
 MAX_RUNS, MAX_IN_TRACE = 1_000, 1_000
@@ -87,15 +87,11 @@ def trace_runs(call: Call) -> Reply:
 
 def routes(base: str) -> list[Route]:
     """Return the routes below a base path that ends with `/v2`."""
-
-    def read(method: str, path: str, handler: Any, summary: str) -> Route:
-        return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", "read")
-
     return [
-        read("POST", "/runs/query", query_runs, "find runs"),
-        read("GET", "/runs/{id}", get_run, "one run"),
-        read("POST", "/traces/query", query_traces, "find traces"),
-        read("GET", "/traces/{id}/runs", trace_runs, "the runs of a trace"),
+        reading("POST", base + "/runs/query", query_runs, "find runs"),
+        reading("GET", base + "/runs/{id}", get_run, "one run"),
+        reading("POST", base + "/traces/query", query_traces, "find traces"),
+        reading("GET", base + "/traces/{id}/runs", trace_runs, "the runs of a trace"),
         *_langsmith_threads.routes(base),
         *_langsmith_sessions.routes(base),
     ]

@@ -10,7 +10,7 @@ from autolog.dialects._fault import MISREAD, Fault, Json, why_misread
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langsmith_feedback, _langsmith_sessions, _langsmith_v2
-from autolog.server.routes._langsmith_query import all_runs, encode, find_runs
+from autolog.server.routes._langsmith_query import all_runs, encode, find_runs, reading
 
 #: The most runs that one query returns.
 MAX_RUNS = 100
@@ -119,19 +119,16 @@ def _routes(base: str) -> list[Route]:
     def ingest(method: str, path: str, handler: Callable[[Call], RecordWrite], summary: str) -> Route:
         return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", ok=(202,), keeps=True)
 
-    def read(method: str, path: str, handler: Callable[[Call], Reply], summary: str) -> Route:
-        return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", "read")
-
     return [
         Route("GET", base + "/info", info, dialect, "LangSmith: the server's capabilities"),
         ingest("POST", "/runs", post_run, "a run that starts"),
         ingest("POST", "/runs/batch", batch, "runs in JSON"),
         ingest("POST", "/runs/multipart", multipart, "runs in a form"),
         ingest("PATCH", "/runs/{id}", patch_run, "a run that has ended"),
-        read("POST", "/runs/query", query_runs, "find runs"),
-        read("POST", "/runs/stats", run_stats, "statistics of runs"),
-        read("GET", "/runs/{id}", get_run, "one run"),
-        read("GET", "/settings", settings, "the tenant"),
+        reading("POST", base + "/runs/query", query_runs, "find runs"),
+        reading("POST", base + "/runs/stats", run_stats, "statistics of runs"),
+        reading("GET", base + "/runs/{id}", get_run, "one run"),
+        reading("GET", base + "/settings", settings, "the tenant"),
         *_langsmith_feedback.routes(base),
         *_langsmith_sessions.routes(base),
     ]
