@@ -87,7 +87,14 @@ def tokens(record: Record) -> str:
     """Format input and output tokens; empty if both are unknown."""
     if record.usage_input_tokens is None and record.usage_output_tokens is None:
         return ""
-    return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
+    return f"{_short(record.usage_input_tokens)} → {_short(record.usage_output_tokens)}"
+
+
+def _short(value: int | None) -> str:
+    """Format a whole number; from ten million on, in millions (M) or billions (B)."""
+    if value is None or value < 10_000_000:
+        return number(value)
+    return f"{value / 1e6:,.1f}M" if value < 999_950_000 else f"{value / 1e9:,.1f}B"
 
 
 #: Ids of up to 12 characters are shown in full; of longer ones, the random end is enough to tell them apart.

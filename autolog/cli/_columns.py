@@ -44,14 +44,14 @@ def _score(record: Record) -> Text:
 COLUMNS: dict[str, tuple[Column, _Cell]] = {
     "time": (Column("time"), lambda record: Text(moment(record.created_at), style="dim")),
     "id": (Column("id"), lambda record: Text(short_id(record.id), style="bright_blue")),
-    "name": (Column("name", least=12, most=28, leave=1), _name),
+    "name": (Column("name", least=12, most=28, narrow=6), _name),
     "kind": (Column("kind", leave=5), _plain("kind")),
     "model": (
         Column("model", least=12, most=28, leave=1),
         lambda record: text(record.response_model or record.request_model or ""),
     ),
     "provider": (Column("provider", leave=5), _plain("provider_name")),
-    "status": (Column("status", least=6, most=20, leave=2), status),
+    "status": (Column("status", least=6, most=20, leave=1), status),
     "latency": (Column("latency", right=True), lambda record: Text(seconds(record.duration))),
     "first": (
         Column("first", right=True, leave=6),

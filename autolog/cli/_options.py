@@ -204,14 +204,21 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
     sys.exit(1)
 
 
-def nothing_matches(store: ReadableStore, query: Query) -> None:
-    """Report that a query has no results, and what to do if the store has no records at all."""
+def nothing_matches(store: ReadableStore, query: Query, sentence: str | None = None, err: bool = False) -> None:
+    """Report that a query has no results, in which project, and what to do if the store has no records at all.
+
+    Args:
+        sentence: the report if the store has records.
+        err: report it on standard error.
+    """
+    project = query.equal.get("project")
     if not isinstance(store, RemoteStore) and not store.last():
         where = shown(store.url)
-        click.echo(f"There are no records in {where}. Run `autolog demo` to make some, or name a store with --store.")
-    else:
-        click.echo("Nothing matches.")
-    mention_projects(store, query.equal.get("project"))
+        sentence = f"There are no records in {where}. Run `autolog demo` to make some, or name a store with --store."
+    elif sentence is None:
+        sentence = "Nothing matches." if project is None else f"Nothing in project {safe(project)} matches."
+    click.echo(sentence, err=err)
+    mention_projects(store, project)
 
 
 def mention_projects(store: ReadableStore, project: str | None) -> None:

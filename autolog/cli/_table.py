@@ -20,7 +20,8 @@ class Column:
         point: align the cells at their decimal points.
         least: the least width when room is short; None for the width of the widest cell.
         most: the greatest width while other columns need room; None for the width of the widest cell.
-        leave: the order in which columns are left out, the highest number first; 0 for never.
+        narrow: a width below `least`, before the last columns are left out.
+        leave: the order in which columns are left out, the highest number first and equal ones together; 0 for never.
     """
 
     heading: str
@@ -28,6 +29,7 @@ class Column:
     point: bool = False
     least: int | None = None
     most: int | None = None
+    narrow: int | None = None
     leave: int = 0
 
 
@@ -74,18 +76,25 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: i
         return dict(enumerate(natural))
     usual = _usual(columns, natural)
     left = dict(enumerate(_least(columns, usual)))
-    while sum(left.values()) + len(_GAP) * (len(left) - 1) > width:
-        first = max(left, key=lambda index: columns[index].leave)
-        if columns[first].leave == 0:
+    while (room := _room(left, width)) < 0:
+        first = max(columns[index].leave for index in left)
+        if first <= 1:
+            left = {index: min(size, columns[index].narrow or size) for index, size in left.items()}
+            room = _room(left, width)
+        if first == 0 or room >= 0:
             break
-        del left[first]
-    room = width - sum(left.values()) - len(_GAP) * (len(left) - 1)
+        left = {index: size for index, size in left.items() if columns[index].leave != first}
     for limits in (usual, natural):
-        for index in sorted(left, key=lambda index: columns[index].leave):
+        for index in sorted(left, key=lambda index: (max(columns[index].leave, 1), columns[index].least or 0)):
             more = min(limits[index] - left[index], max(room, 0))
             left[index] += more
             room -= more
     return left
+
+
+def _room(widths: Mapping[int, int], width: int) -> int:
+    """Return how much of a line remains beside columns of these widths; negative if they do not fit."""
+    return width - sum(widths.values()) - len(_GAP) * (len(widths) - 1)
 
 
 def _align_points(cells: Sequence[Text]) -> None:

@@ -12,7 +12,7 @@ from autolog._display.figures import dollars, number, safe
 from autolog._display.page import text
 from autolog._reading.caching.causes import Miss
 from autolog._reading.caching.report import GROUPS, Cause, Sums, report
-from autolog.cli._options import filter_options, mention_projects, open_for_reading, query_from, reading_options
+from autolog.cli._options import filter_options, nothing_matches, open_for_reading, query_from, reading_options
 from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 
@@ -70,8 +70,7 @@ def cache(
         )
         return
     if not judged.total.calls:
-        click.echo("No matching call uses a prompt cache.")
-        mention_projects(opened, query.equal.get("project"))
+        nothing_matches(opened, query, "No matching call uses a prompt cache.")
         return
     screen = console()
     if misses:

@@ -18,7 +18,7 @@ from autolog.cli._files import require_pyarrow
 from autolog.cli._options import (
     ReadableStore,
     filter_options,
-    mention_projects,
+    nothing_matches,
     open_for_reading,
     query_from,
     reading_options,
@@ -79,7 +79,7 @@ def export(
     records = _chosen(opened, ids) if ids or where is not None else opened.scan(query)
     total = len(ids) if ids or where is not None else opened.count(query)
     if not total:
-        mention_projects(opened, query.equal.get("project"))
+        nothing_matches(opened, query, err=True)
     if form == "parquet":
         if output is None:
             raise click.UsageError("a Parquet file needs a name: --output FILE")

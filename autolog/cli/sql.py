@@ -16,7 +16,7 @@ from rich.text import Text
 from autolog._display.figures import safe
 from autolog._display.files import safe_cell
 from autolog._display.page import text
-from autolog.cli._options import ReadableStore, Time, mention_projects, open_for_reading, reading_options
+from autolog.cli._options import ReadableStore, Time, nothing_matches, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
 from autolog.cli._render import complain, console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw, fits
@@ -69,7 +69,7 @@ def sql(
         found = run_select(opened, given, query, timeout, limit)
         _show(found, form)
         if not found.rows:
-            mention_projects(opened, project)
+            nothing_matches(opened, query, "No row matches.", err=True)
 
     if statement is not None:
         answer(statement)

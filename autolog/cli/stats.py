@@ -85,7 +85,10 @@ def stats(
     opened = open_for_reading(store, server)
     query = query_from(options, opened)
     if scores:
-        _show_scores(opened.scores(query, _score_group(by)), by, wide, as_json)
+        if sums := opened.scores(query, _score_group(by)):
+            _show_scores(sums, by, wide, as_json)
+        elif not as_json:
+            nothing_matches(opened, query, "No matching record has scores.")
         return
     if beside:
         _show_comparison(opened, query, by, wide, as_json)
@@ -133,7 +136,7 @@ def _show_scores(sums: Sequence[ScoreSum], by: str, wide: bool, as_json: bool) -
     if as_json:
         for score in sums:
             echo_json(asdict(score))
-    elif sums:
+    else:
         columns = [
             Column(by, least=16, most=40), Column("score", least=12, most=30), Column("scores", right=True),
             *(Column(heading, point=True) for heading in ("mean", "min", "max")),
@@ -145,8 +148,6 @@ def _show_scores(sums: Sequence[ScoreSum], by: str, wide: bool, as_json: bool) -
         ]  # fmt: skip
         screen = console()
         print_lines(screen, draw(columns, cells, table_width(screen, wide)))
-    else:
-        click.echo("There are no scores.")
 
 
 def _cells(row: Aggregate) -> list[Text]:

@@ -15,15 +15,17 @@ from autolog._display.figures import dollars, safe, seconds, short_id, tokens
 from autolog._display.page import status
 from autolog._display.trace import span_tree
 from autolog._record.record import Record
-from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
+from autolog.cli._options import filter_options, mention_projects, open_for_reading, query_from, reading_options
 from autolog.cli._render import console, echo_record, moment, print_lines, table_width
 
 #: The interval between queries of the store, in seconds.
 INTERVAL = 0.2
 #: How long a span waits for its parent, which ends after it, in seconds.
 PATIENCE = 1.0
-#: The width of names, and the total width of the columns beside them that are never cut.
-_NAME, _FIGURES = 30, 65
+#: The width of names, the least one, and the total width of the columns beside them that are never cut.
+_NAME, _LEAST_NAME, _FIGURES = 30, 8, 65
+#: The part of that for latency, tokens and cost.
+_FIGURE_CELLS = 42
 #: The least width of the text column; with less room it is left out.
 _LEAST_TEXT = 12
 
@@ -47,6 +49,7 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
     waiting = Waiting()
     if sys.stderr.isatty():
         click.echo("Waiting for records; Ctrl-C ends it.", err=True)
+        mention_projects(opened, query.equal.get("project"))
     while True:
         found = opened.tail(query, seq)
         seq = found[-1].seq or seq if found else seq
@@ -90,7 +93,7 @@ def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[
         traces.setdefault(record.trace_id or record.id, []).append(record)
     for members in traces.values():
         for node in span_tree(members):
-            named = _NAME if width is None else min(_NAME, max(12, width - _FIGURES))
+            named = _NAME if width is None else min(_NAME, max(_LEAST_NAME, width - _FIGURES))
             line = _line(
                 node.record, node.depth, named, preview=width is None or width - named - _FIGURES >= _LEAST_TEXT
             )
@@ -101,20 +104,24 @@ def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[
 
 
 def _line(record: Record, depth: int, width: int, preview: bool) -> Text:
-    """Return the line of a record; that of a failed one always includes the error.
+    """Return the line of a record; that of a failed one includes the error, in place of unknown tokens and cost.
 
     Args:
         depth: the depth of the record in its trace.
         width: the width of the name, in columns.
         preview: whether to append the output.
     """
-    name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
-    name.stylize("" if record.status == "ok" else "red")
-    name.truncate(width, overflow="ellipsis", pad=True)
-    cost = dollars(record.cost) if record.kind == "llm" else ""
+    failed = record.status != "ok"
+    used = tokens(record)
+    figures = f"  {seconds(record.duration):>8}  "
+    if used or not failed:
+        cost = dollars(record.cost) if record.kind == "llm" else ""
+        figures += f"{used:>15}  {cost:>11}  "
+    name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"), "red" if failed else "")
+    longer = max(0, len(figures) - _FIGURE_CELLS)  # than their columns: the name makes room
+    name.truncate(max(_LEAST_NAME, width - longer), overflow="ellipsis", pad=True)
     words = record.error_message or (record.output_preview if preview else None) or ""
     return Text.assemble(
-        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "bright_blue"), name,
-        f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>11}  ",
-        Text("") if record.status == "ok" else status(record).append("  "), (safe(" ".join(words.split())), "dim"),
+        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "bright_blue"), name, figures,
+        status(record).append("  ") if failed else "", (safe(" ".join(words.split())), "dim"),
     )  # fmt: skip

@@ -171,8 +171,8 @@ def test_a_condition_makes_a_test_data_set(store: Store) -> None:
     assert example["input"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi?"}]
     assert example["output"].startswith("Hello")
     assert (example["id"], example["score"], example["tool_calls"]) == ("0001", 0.9, [])
-    assert output("export", "--where", "score > 0.8", "--user", "nobody", "-f", "dataset") == ""
-    assert output("export", "--where", "score > 0.95") == ""
+    assert output("export", "--where", "score > 0.8", "--user", "nobody", "-f", "dataset") == "Nothing matches.\n"
+    assert output("export", "--where", "score > 0.95") == "Nothing matches.\n"
     assert "give only one of them" in output("export", "--where", "cost > 0", "--id", "0001", code=2)
 
 

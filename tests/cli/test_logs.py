@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -97,6 +97,26 @@ def test_at_any_width_figures_are_whole_and_no_line_is_too_long(long_records: St
     assert "name" in lines[0]
     assert ("preview" in lines[0]) == (width >= 100)
     assert lines[-1] == "3 records · 3 calls · 3,970,737 tokens · $0.000369 · 2 errors"
+
+
+@pytest.mark.parametrize("command", ["logs", "tail"])
+def test_extreme_figures_are_whole_and_leave_room_for_the_name_and_the_error(store: Store, command: str) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=20)
+    store.write(
+        [
+            Record(id="dear", created_at=long_ago, name="chat gpt", kind="llm", duration=123.4, cost=1234.56,
+                   usage_input_tokens=123_456_789_012, usage_output_tokens=987_654_321),
+            Record(id="failed", created_at=long_ago, name="chat gpt", kind="llm", duration=0.2, status="error",
+                   status_code=429, cost=0.00000123 if command == "logs" else None),
+        ]
+    )  # fmt: skip
+    words = [command, "--until", "1d"] + (["--since", "30d", "-n", "2"] if command == "tail" else [])
+    lines = CliRunner().invoke(cli, words, env={"COLUMNS": "80"}).output.splitlines()
+    assert all(cell_len(line.rstrip()) <= 80 for line in lines)
+    (dear,) = (line for line in lines if "dear" in line)
+    assert all(word in dear for word in ("chat", "2.1 min", "123.5B → 987.7M", "$1,234.56"))
+    (failed,) = (line for line in lines if "failed" in line)
+    assert all(word in failed for word in ("chat", "429", "0.20 s"))
 
 
 def test_wide_and_piped_nothing_is_cut(long_records: Store) -> None:

@@ -46,7 +46,7 @@ COMMANDS = [
     ["stats"], ["stats", "--by", "day", "--json"], ["show", "beb60002"], ["show", "beb60002", "--raw"],
     ["show", "01a21d77-6267-75cd-8865-7a98beb60002", "--json"], ["trace", "beb60001"], ["trace", "a" * 32, "--json"], ["trace", "aaaa"], ["show", "beb60009", "--project", "shop"], ["trace", "bbb", "--project", "shop"], ["diff", "beb60009", "60009", "--project", "shop"], ["logs", "--trace", "aaaa"],
     ["logs", "--roots", "--sort", "oldest"], ["stats", "--by", "day", "--sort", "cost", "--csv"],
-    ["stats", "--scores"], ["stats", "--since", "2026-11-20T12:05Z", "--until", "2026-11-20T12:10Z", "--compare", "--by", "name"], ["stats", "--by", "name", "--scores", "--json", "--score", "good>=5"], ["logs", "--score", "good<5"],
+    ["stats", "--scores", "--user", "nobody"], ["stats", "--since", "2026-11-20T12:05Z", "--until", "2026-11-20T12:10Z", "--compare", "--by", "name"], ["stats", "--by", "name", "--scores", "--json", "--score", "good>=5"], ["logs", "--score", "good<5"],
     ["diff", "beb60001", "beb60002"], ["export", "--errors"], ["export", "--format", "csv"], ["logs", "--project", "shop"],
 ]  # fmt: skip
 
@@ -66,7 +66,10 @@ def test_the_endpoint_of_the_environment_is_read(server: Live, monkeypatch: pyte
 
 def test_an_empty_answer_names_the_project_that_was_searched(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOLOG_ENDPOINT", server.url)
-    for words in (["logs", "--user", "nobody"], ["stats", "--user", "nobody"], ["show", "nobody"]):
+    for words in (
+        ["logs", "--user", "nobody"], ["stats", "--user", "nobody"], ["stats", "--scores", "--user", "nobody"], ["show", "nobody"],
+        ["export", "--user", "nobody"], ["cache", "--user", "nobody"], ["sql", "select id from calls where 0"],
+    ):  # fmt: skip
         assert "only `default` was searched; --project names another" in run(*words).stderr
         assert "--project names another" not in run(*words, "--project", "shop").stderr
 

@@ -78,7 +78,7 @@ def test_scores_are_summed_up_by_name_and_group(store: Store) -> None:
     assert "other" in shown
     assert "0.75" in shown
     assert not [line for line in shown.splitlines() if line.startswith("m ")]
-    assert "no scores" in output("stats", "--scores", "--user", "nobody")
+    assert "No matching record has scores" in output("stats", "--scores", "--user", "nobody")
     assert "not by day" in output("stats", "--scores", "--by", "day", code=2)
 
 
@@ -105,4 +105,6 @@ def test_a_range_stands_beside_the_one_before(store: Store) -> None:
     assert rows["both"]["before"]["cost"] == 2.0
     assert "needs a range" in output("stats", "--compare", code=2)
     assert "in both" in output("stats", "--compare", "--since", "1d", "--by", "day", code=2)
-    assert output("stats", "--compare", "--since", "1d", "--project", "nobody") == "Nothing matches.\n"
+    assert (
+        output("stats", "--compare", "--since", "1d", "--project", "nobody") == "Nothing in project nobody matches.\n"
+    )
