@@ -620,6 +620,22 @@ def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
             assert not any(step == "SCAN log" for step in plan), (query, plan)
 
 
+@pytest.mark.parametrize("field", ["trace_id", "response_id", "session", "user", "prompt_id"])
+def test_records_with_given_values_are_found_by_the_index_of_their_field(field: str, tmp_path: Path) -> None:
+    """Check that the index of the project is not used: it would read all of the project's records."""
+    from autolog.stores.sqlite._where import order_sql, where
+
+    open_store(f"sqlite:///{tmp_path}/logs.db")
+    with sqlite3.connect(f"{tmp_path}/logs.db") as db:
+        for given in (("a",), ("a", "b")):
+            condition, values = where(Query({"project": "default"}, conditions=(Condition(field, "eq", given),)))
+            sql = (
+                f"EXPLAIN QUERY PLAN SELECT log.id FROM log WHERE {condition} ORDER BY {order_sql('created_at', True)}"
+            )
+            plan = [row[3] for row in db.execute(sql, values)]
+            assert any(f"INDEX log_{field.removesuffix('_id')}" in step for step in plan), (given, plan)
+
+
 @pytest.mark.parametrize("version", range(1, len(_schema.MIGRATIONS) + 1))
 def test_a_file_of_every_version_is_brought_forward(version: int, tmp_path: Path) -> None:
     from autolog.stores.sqlite._upgrade import APPLICATION_ID

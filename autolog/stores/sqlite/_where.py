@@ -106,7 +106,7 @@ def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
         ValueError: if a field cannot be compared.
     """
     others = query.equal.keys() - {"project"} or query.tags or query.scores or query.metadata
-    alone = order_by == "created_at" and not others
+    alone = order_by == "created_at" and not others and not any(map(_names_few, query.conditions))
     clauses, values = _equal(query, alone)
     for tag in query.tags:
         clauses.append(_HAS_FACET)
@@ -168,6 +168,11 @@ def _equal(query: Query, project_alone: bool) -> tuple[list[str], list[Any]]:
         else:
             raise ValueError(f"cannot filter by {name!r}; choose one of {', '.join(('model', *EQUAL_FIELDS))}")
     return clauses, values
+
+
+def _names_few(condition: Condition) -> bool:
+    """Return whether few records meet a condition, all of which an index finds."""
+    return condition.field in _SELECTIVE and condition.operator == "eq" and None not in condition.values
 
 
 def _condition(condition: Condition) -> tuple[str, list[Any]]:
