@@ -185,9 +185,12 @@ class SQLiteStore:
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
         condition, values = where(query)
-        columns = ", ".join(f"min({expression(name)}), max({expression(name)})" for name in fields)
+        ends = [f"{end}({expression(name)})" for name in fields for end in ("min", "max")]
+        sql = f"SELECT {', '.join(ends)} FROM log WHERE {condition}"  # noqa: S608
+        if len(fields) == 1:  # each end apart is found in an index
+            sql = f"SELECT {', '.join(f'(SELECT {end} FROM log WHERE {condition})' for end in ends)}"  # noqa: S608
+            values = [*values, *values]
         with self._file.translated():
-            sql = f"SELECT {columns} FROM log WHERE {condition}"  # noqa: S608
             row = self._file.reader.execute(sql, values).fetchone()
         return {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(fields)}
 
