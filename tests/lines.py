@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autolog._capture.span import Span
@@ -66,9 +66,10 @@ def make(
     max_bytes: int = 10_000_000,
     journal: Journal | None = None,
     kind: type[Line] = Line,
+    look_ahead: Callable[[Sequence[Span]], None] | None = None,
 ) -> Line:
     delivery = Delivery(lambda: sink, max_records, max_bytes, journal)
-    line = kind(lambda span: [Record(id=span.name)], [delivery], max_records, max_bytes)
+    line = kind(lambda span: [Record(id=span.name)], [delivery], max_records, max_bytes, None, look_ahead)
     line.delivery = delivery
     return line
 

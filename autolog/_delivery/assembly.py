@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autolog._config import Config
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 class Processing(Protocol):
-    """Turns spans into records on the queue's thread; `prepare` is called there before the first span."""
+    """Turns spans into records on the queue's thread.
+
+    There, `prepare` is called before the first span, and `look_ahead` before several spans that are read next.
+    """
 
     def prepare(self) -> None: ...
+
+    def look_ahead(self, spans: Sequence[Any], /) -> None: ...
 
     def __call__(self, span: Any, /) -> list[Record]: ...
 
@@ -45,13 +50,14 @@ def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]
         for number, target in enumerate(targets(config))
     ]
     kind = DurableQueue if config.durable else Queue
-    return kind(processing, deliveries, *bounds, processing.prepare)
+    return kind(processing, deliveries, *bounds, processing.prepare, processing.look_ahead)
 
 
 def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:
     """Return a queue that delivers to a single sink, without a journal."""
     bounds = config.max_queue_records, config.max_queue_bytes
-    return Queue(processing, [Delivery(lambda: sink, *bounds)], *bounds, processing.prepare)
+    deliveries = [Delivery(lambda: sink, *bounds)]
+    return Queue(processing, deliveries, *bounds, processing.prepare, processing.look_ahead)
 
 
 def absolute_url(store: str) -> str:

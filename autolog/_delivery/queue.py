@@ -60,6 +60,11 @@ LATE = 40_000_000
 STARVED, PATIENT, PAUSE = 150_000_000, 2_000, 0.005
 
 
+#: At most this many spans are passed to `look_ahead` at once, and none of more bytes: of long texts, a search together
+#: saves nothing.
+AHEAD, LONGEST_AHEAD = 16, 32_768
+
+
 class Queue(Worker):
     """Takes ended spans from any thread, and turns them into records on its own thread.
 
@@ -69,6 +74,7 @@ class Queue(Worker):
         max_records: the maximum number of pending spans.
         max_bytes: their maximum total size, in bytes.
         prepare: start-up work for `read`, called on the worker's thread when it starts.
+        look_ahead: called with spans that are read next, of which `read` may do a part of the work together.
     """
 
     poll_interval = LINGER
@@ -80,8 +86,10 @@ class Queue(Worker):
         max_records: int,
         max_bytes: int,
         prepare: Callable[[], None] | None = None,
+        look_ahead: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
         self._read = read
+        self._look_ahead = look_ahead
         self._prepare_reading = prepare
         self.deliveries = deliveries
         self._max_records = max_records
@@ -95,6 +103,7 @@ class Queue(Worker):
         self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
         self._batch: list[Record] = []
         self._reading_one = False
+        self._ahead = 0
         self._bytes = 0
         self._seen_ns = 0
         self._late_until = 0.0
@@ -245,12 +254,25 @@ class Queue(Worker):
             if self._seen_ns - slice_started > SLICE and not late and not self._expedited:
                 sleep(0)  # hands the interpreter to a waiting thread at once, instead of after 5 ms
                 slice_started = self._seen_ns = perf_counter_ns()
+            if not self._ahead:
+                self._look_at_next()
+            self._ahead -= 1
             self._read_next()
         self._goes_on = bool(self._items)
         for delivery in self.deliveries:
             with guard("handing over records"):
                 delivery.put(self._batch)
         self._batch = []  # only now: `flush` considers an empty queue done
+
+    def _look_at_next(self) -> None:
+        """Let `look_ahead` see the next spans, if they are several."""
+        spans = []
+        with suppress(IndexError):
+            spans += [self._items[number] for number in range(min(AHEAD, len(self._items)))]
+        self._ahead = max(1, len(spans))
+        if self._look_ahead is not None and len(spans) > 1:
+            with guard("looking ahead"), self._reading:
+                self._look_ahead([span for span in spans if span.size <= LONGEST_AHEAD])
 
     def _read_next(self) -> None:
         self._reading_one = True  # counts as queued, so that `flush` does not consider the queue empty yet

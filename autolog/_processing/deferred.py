@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
@@ -73,6 +74,10 @@ class DeferredPipeline:
     def prepare(self) -> None:
         """Import and create the pipeline."""
         self._loaded()
+
+    def look_ahead(self, spans: Sequence[Any]) -> None:
+        """Prepare to read these spans next."""
+        self._loaded().look_ahead(spans)
 
     def __call__(self, span: Span | FinishedRecord) -> list[Record]:
         return self._loaded()(span)

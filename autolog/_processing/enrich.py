@@ -12,11 +12,9 @@ from autolog._capture.exchange import Exchange, Reservation
 from autolog._capture.functions import FunctionCall
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
-from autolog._capture.websocket import Frames
 from autolog._guard import guard
 from autolog._processing.long_running import LongRunningCalls
 from autolog._processing.span_record import record_of
-from autolog._processing.websocket import read_frames
 from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, decode_object, encode_json
 from autolog._record.keys import key_hint
@@ -54,22 +52,31 @@ class Draft:
     budgets: tuple[Any, ...] = ()
 
 
-def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls) -> list[Draft]:
-    """Return the records of an ended span with their captured bodies: usually one, many for a batch's results.
+def captured(span: Span, learn: Callable[[Mapping[str, str]], None]) -> Record:
+    """Return the record of a call, a function or a span with its captured bodies.
 
     Args:
-        span: the ended span.
-        learn: called with the headers of every request (see `plain_headers`), whose keys must be redacted elsewhere.
-        long_running: knows which batch a file of results belongs to.
+        span: the ended span, other than `Frames`.
+        learn: called with the headers of a call's request (see `plain_headers`), whose keys must be redacted elsewhere.
     """
-    if isinstance(span, Exchange):
-        return _call_drafts(span, learn, long_running)
-    if isinstance(span, Frames):
-        return [Draft(record) for record in read_frames(span)]
     record = record_of(span)
     with guard("reading a call"):  # an error loses a part of the record, but not the record
-        _add_values(record, span)
-    return [Draft(record)]
+        if isinstance(span, Exchange):
+            _add_exchange(record, span, learn)
+        else:
+            _add_values(record, span)
+    return record
+
+
+def to_drafts(span: Span, record: Record, long_running: LongRunningCalls) -> list[Draft]:
+    """Return the records of an ended span: usually one, none for a part of an upload, many for a batch's results.
+
+    Args:
+        span: the ended span, other than `Frames`.
+        record: its record (see `captured`).
+        long_running: knows which batch a file of results belongs to.
+    """
+    return _call_drafts(span, record, long_running) if isinstance(span, Exchange) else [Draft(record)]
 
 
 def add_previews(record: Record) -> None:
@@ -105,17 +112,12 @@ def _add_values(record: Record, span: Span) -> None:
 # Provider calls
 
 
-def _call_drafts(
-    exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
-) -> list[Draft]:
+def _call_drafts(exchange: Exchange, record: Record, long_running: LongRunningCalls) -> list[Draft]:
     """Return the draft of a provider call, or one for each result in a batch's results."""
     provider = format_named(exchange.sdk)
-    address = _address(str(exchange.request.url))
-    path = address.path
+    path = _address(str(exchange.request.url)).path
     follow_up = provider.is_follow_up(exchange.request.method, path)
-    record = record_of(exchange)
     with guard("reading a call"):
-        _add_exchange(record, exchange, address, learn)
         if "/upload/" in path and _continues(exchange):
             return []
         if follow_up and provider.results_id(path):
@@ -131,11 +133,10 @@ def _continues(exchange: Exchange) -> bool:
     return headers is not None and headers.get("x-goog-upload-status") == "active"
 
 
-def _add_exchange(
-    record: Record, exchange: Exchange, address: _Address, learn: Callable[[Mapping[str, str]], None]
-) -> None:
+def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[str, str]], None]) -> None:
     """Add the request and the response of a provider call."""
     request = exchange.request
+    address = _address(str(request.url))
     sent = plain_headers(request.headers)
     learn(sent)
     record.request_method = request.method

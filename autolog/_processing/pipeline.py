@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autolog._capture.otel_spans import EndedOTelSpan
 from autolog._capture.span import FinishedRecord, Span
+from autolog._capture.websocket import Frames
 from autolog._config import Config
 from autolog._guard import guard, report
 from autolog._pricing.bill import price_record
 from autolog._pricing.cost import keep_updated, unknown
-from autolog._processing.enrich import Draft, add_previews, to_drafts
+from autolog._processing.enrich import Draft, add_previews, captured, to_drafts
 from autolog._processing.estimate import estimate
 from autolog._processing.long_running import LongRunningCalls
+from autolog._processing.websocket import read_frames
 from autolog._reading.describe import describe
 from autolog._record.media import limit_media, note_media
 from autolog._record.record import Record
@@ -25,11 +27,21 @@ from autolog.providers import Facts, format_named
 if TYPE_CHECKING:
     from autolog._pricing.budgets import Budgets
 
+#: What the queue passes to the pipeline.
+Ended = Span | FinishedRecord | EndedOTelSpan
 #: Processes a draft; returns False to drop it.
 Stage = Callable[[Draft], bool]
 
 #: The number of low bits of a trace id that decide about sampling: those which W3C Trace Context Level 2 makes random.
 _RANDOM_BITS = 56
+
+
+class _Clean(NamedTuple):
+    """A span that is to be read next, its record, and the record's texts, in which there are no secrets."""
+
+    span: Span
+    record: Record
+    texts: tuple[Any, ...]
 
 
 class Pipeline:
@@ -51,6 +63,8 @@ class Pipeline:
         self._budgets = budgets
         self._redactor = Redactor(config.redact, config.redact_secrets)
         self._long_running = LongRunningCalls()
+        #: What `look_ahead` has found, by the `id` of the span.
+        self._clean: dict[int, _Clean] = {}
         self._updating_prices = False
         self.sampled_out = 0
         #: The stages, in order, after a span has been sampled and made into drafts.
@@ -77,7 +91,20 @@ class Pipeline:
         """The stages that every record goes through, including records that need no other processing."""
         return self._redact_fields, self._apply_function
 
-    def __call__(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
+    def look_ahead(self, spans: Sequence[Ended]) -> None:
+        """Search the records of the spans that are read next for secrets together, in half the time.
+
+        Reading a span in which this finds something, or which was not among them, searches it on its own.
+        """
+        self._clean = {}
+        wanted = [span for span in spans if isinstance(span, Span) and not isinstance(span, Frames)]
+        wanted = [span for span in wanted if self._samples(span)]
+        if self._redactor.searches_together(len(wanted)):
+            records = [captured(span, self._redactor.learn) for span in wanted]
+            found = zip(wanted, records, self._redactor.texts_if_clean(records), strict=True)
+            self._clean = {id(span): _Clean(span, record, texts) for span, record, texts in found if texts}
+
+    def __call__(self, span: Ended) -> list[Record]:
         """Return the records of an ended span: usually one, none if it is dropped, many for a batch's results."""
         if isinstance(span, FinishedRecord):
             return self._run(self._final_stages, [Draft(span.record)])
@@ -89,7 +116,7 @@ class Pipeline:
             self._update_prices()
         if isinstance(span, EndedOTelSpan):
             return self._read_otel_span(span, sampled)
-        drafts = to_drafts(span, self._redactor.learn, self._long_running)
+        drafts = self._drafts(span)
         reservation = getattr(span, "reservation", None)
         for draft in drafts:
             draft.sampled = sampled
@@ -101,6 +128,18 @@ class Pipeline:
         finally:
             if reservation is not None:
                 reservation.settle(None, (span.status_code or 599) >= 400)  # in case no stage has settled it
+
+    def _drafts(self, span: Span) -> list[Draft]:
+        if isinstance(span, Frames):
+            return [Draft(record) for record in read_frames(span)]
+        clean = self._clean.pop(id(span), None)
+        if clean is None:
+            return to_drafts(span, captured(span, self._redactor.learn), self._long_running)
+        drafts = to_drafts(span, clean.record, self._long_running)
+        for draft in drafts:
+            if draft.record is clean.record:
+                draft.redacted = clean.texts
+        return drafts
 
     def _read_otel_span(self, span: EndedOTelSpan, sampled: bool) -> list[Record]:
         """Return the record of an OpenTelemetry span, described and priced as the server would do it."""
@@ -149,7 +188,7 @@ class Pipeline:
 
     def _redact_bodies(self, draft: Draft) -> bool:
         """Redact the bodies before anything is read from them, so that previews, tool calls and errors are redacted."""
-        draft.redacted = self._redactor.bodies(draft.record)
+        draft.redacted = draft.redacted or self._redactor.bodies(draft.record)
         return True
 
     def _describe(self, draft: Draft) -> bool:

@@ -11,8 +11,12 @@ from autolog._redaction.keys import RUN
 #: What separates texts that are searched together: no pattern matches across it, because it contains no quote, no
 #: blank and no letter between two line ends.
 _BETWEEN = "\n\0\n"
+#: The same for the quick check of undecoded bodies, which takes zeros for UTF-16.
+BETWEEN_RECORDS = b"\n\x01\n"
 #: The length of the texts that are searched together, in characters; after a finding each is searched on its own.
 _GROUP = 16_384
+#: For how many records at least and at most none are searched together after a finding.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 16, 1024
 
 
 def clean_texts(value: Any, finds: Callable[[str], bool]) -> set[str]:
@@ -63,3 +67,27 @@ def _texts(value: Any) -> Iterator[str]:
 
 #: The first characters of JSON that may contain texts.
 _JSON = ("{", "[", '"')
+
+
+class Pace:
+    """Decides when to search records together.
+
+    If something is found, each record has to be searched again on its own. After a finding, records are therefore
+    searched on their own for a while: twice as long after each finding, half as long after each search without one.
+    """
+
+    def __init__(self) -> None:
+        self._pause = 0
+        self._left = 0
+
+    def allows(self, count: int) -> bool:
+        """Return whether the next `count` records should be searched together."""
+        if self._left > 0:
+            self._left -= count
+            return False
+        return True
+
+    def note(self, found: bool) -> None:
+        """Take note of the result of a search of records together."""
+        self._pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, self._pause * 2)) if found else self._pause // 2
+        self._left = self._pause if found else 0

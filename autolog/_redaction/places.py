@@ -86,7 +86,7 @@ def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
         login: whether the word `login` may occur in it.
     """
     searches = _OPTIONS_IN_BODIES.searches(lowered)
-    if login or _PORT.search(body):
+    if login or any(port in body for port in _PORTS):
         searches.append(_files)
     for search in searches:
         if next(search(body, lowered), None):
@@ -266,8 +266,8 @@ _FILES = (
     (re.compile(rb"(?:jdb)\Z"), re.compile(rb"c(?<=jdbc):oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@"), bool),
     (re.compile(rb""), re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)"), bool),
 )  # fmt: skip
-#: A sign of .pgpass in an undecoded body; the sign of .netrc is the word `login`.
-_PORT = re.compile(rb":(?:\*:|54)")
+#: Signs of .pgpass in an undecoded body; the sign of .netrc is the word `login`.
+_PORTS = (b":*:", b":54")
 
 
 def _files(text: bytes, _: bytes) -> Iterator[Span]:

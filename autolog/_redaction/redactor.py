@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +16,7 @@ from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
-from autolog._redaction.groups import clean_texts
+from autolog._redaction.groups import BETWEEN_RECORDS, Pace, clean_texts
 from autolog._redaction.headers import KEY_HEADERS
 from autolog._redaction.look import is_long_text, lists_joined, may_hold_secret, pieces_joined, several_at_once
 from autolog._redaction.objects import hides_secret
@@ -46,17 +46,21 @@ class Redactor:
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
         self._clean: set[tuple[tuple[str, str], ...]] = set()
         self._clean_texts: set[str] = set()
+        self._pace = Pace()
         self._own_data = _WalkRules(self, own=True)
         self._conversation = _WalkRules(self, own=False)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Remember the keys in a request's headers (`plain_headers`), which are secrets wherever they occur."""
+        """Remember the keys in a request's headers (`plain_headers`), which are secrets wherever they occur.
+
+        None is forgotten before the bodies of its record have been searched.
+        """
         if not self._secrets:
             return
         for name in KEY_HEADERS & headers.keys():
             value = headers[name].rpartition(" ")[2]
             if len(value) >= 8 and value not in self._known:
-                self._known = [value, *self._known][:_KNOWN]
+                self._known = [value, *self._known]
                 self._clean.clear()
 
     def bodies(self, record: Record) -> tuple[Any, ...]:
@@ -74,7 +78,29 @@ class Redactor:
             report("redacting a body", error)
         finally:
             self._clean_texts = set()
+            self._known = self._known[:_KNOWN]
         return ()
+
+    def searches_together(self, count: int) -> bool:
+        """Return whether to search as many records as this together, with `texts_if_clean`."""
+        return count > 1 and self._secrets and not self._looks_at_all and self._pace.allows(count)
+
+    def texts_if_clean(self, records: Sequence[Record]) -> list[tuple[Any, ...]]:
+        """Return each record's texts, for `fields`, if one search finds nothing in the texts and bodies of all records.
+
+        What is returned for a record that may need redaction is empty.
+        """
+        texts = [_texts_of(record) for record in records]
+        searched = [self._searched_of(*pair) for pair in zip(records, texts, strict=True)]
+        found = self._may_hold(BETWEEN_RECORDS.join([text for text in searched if text is not None]))
+        self._known = self._known[:_KNOWN]
+        self._pace.note(found)
+        if found:
+            return [()] * len(records)
+        for record, text in zip(records, searched, strict=True):
+            if text is not None:
+                self._note_headers(record)
+        return [() if text is None else of_record for text, of_record in zip(searched, texts, strict=True)]
 
     def fields(self, record: Record, done: tuple[Any, ...] = ()) -> None:
         """Redact everything in a record except its bodies, or remove all texts if that fails.
@@ -119,7 +145,7 @@ class Redactor:
             for name, value, before in texts
             if value and value is not before and (before or name not in read)
         }
-        if not given or not (self._looks_at_all or (self._secrets and self._may_hold_key([encode_json(given)]))):
+        if not given or not (self._looks_at_all or (self._secrets and self._may_hold(encode_json(given)))):
             return
         for name, value in given.items():
             new = scrub_value(value, self._own_data, (name,))
@@ -129,33 +155,42 @@ class Redactor:
     def _may_concern(self, body: bytes, kind: str) -> bool:
         if self._looks_at_all or (self._secrets and is_long_text(body)):
             return True
-        return self._secrets and self._may_hold_key([_searched(body, kind)])
+        return self._secrets and ((text := _searched(body, kind)) is None or self._may_hold(text))
 
     def _needs_nothing(self, record: Record, texts: tuple[Any, ...]) -> bool:
         """Return whether the rules cannot match anything in a record, by one search of all its texts."""
-        if self._looks_at_all or any(map(is_long_text, filter(None, (record.request_body, record.response_body)))):
+        if self._looks_at_all:
             return False
-        sent = tuple((record.request_headers or {}).items())
-        seen = record.request_headers if sent in self._clean else None
-        searched: list[bytes | None] = [encode_json([text for text in texts if text and text is not seen])]
-        if record.request_body:
-            searched.append(_searched(record.request_body, record.request_content_type or ""))
-        if record.response_body:
-            searched.append(_searched(record.response_body, record.response_content_type or ""))
-        if self._secrets and self._may_hold_key(searched):
+        searched = self._searched_of(record, texts)
+        if searched is None or (self._secrets and self._may_hold(searched)):
             return False
-        if len(self._clean) == _CLEAN:
-            self._clean.clear()
-        self._clean.add(sent)
+        self._note_headers(record)
         return True
 
-    def _may_hold_key(self, searched: list[bytes | None]) -> bool:
-        texts = [text for text in searched if text is not None]
-        whole = b"\n".join(texts)
-        return len(texts) < len(searched) or self._knows(whole) or may_hold_secret(whole)
+    def _searched_of(self, record: Record, texts: tuple[Any, ...]) -> bytes | None:
+        """Return the text to search for all secrets of a record, or None if its bodies have to be walked."""
+        seen = record.request_headers if _headers_of(record) in self._clean else None
+        searched = [encode_json([text for text in texts if text and text is not seen])]
+        for body, kind in (
+            (record.request_body, record.request_content_type),
+            (record.response_body, record.response_content_type),
+        ):
+            if body:
+                text = None if is_long_text(body) else _searched(body, kind or "")
+                if text is None:
+                    return None
+                searched.append(text)
+        return b"\n".join(searched)
 
-    def _knows(self, text: bytes) -> bool:
-        return any(known.encode() in text for known in self._known)
+    def _note_headers(self, record: Record) -> None:
+        """Remember headers without a secret."""
+        if len(self._clean) == _CLEAN:
+            self._clean.clear()
+        self._clean.add(_headers_of(record))
+
+    def _may_hold(self, text: bytes) -> bool:
+        """Return whether a text may contain a secret or a key that is remembered."""
+        return any(known.encode() in text for known in self._known) or may_hold_secret(text)
 
     def hides(self, path: Path, value: Any, own: bool) -> Any:
         """Return the replacement of a value under the name of a secret or in one of the user's fields, or the value."""
@@ -206,6 +241,10 @@ class _WalkRules:
 
     def hides(self, path: Path, value: Any) -> Any:
         return self._redactor.hides(path, value, self._own)
+
+
+def _headers_of(record: Record) -> tuple[tuple[str, str], ...]:
+    return tuple((record.request_headers or {}).items())
 
 
 def _searched(body: bytes, kind: str) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,29 @@ def test_everything_arrives_in_order() -> None:
     assert queue.flush(5)
     assert [record.id for record in sink.records] == names
     assert (queue.delivery.written, queue.queued) == (1200, 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_next_spans_are_shown_before_each_is_read(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+    seen: list[list[str]] = []
+
+    def look_ahead(spans: Sequence[Span]) -> None:
+        seen.append([span.name for span in spans])
+        if fails:
+            raise ValueError("a fault of ours")
+
+    sink = Sink()
+    line = make(sink, look_ahead=look_ahead)
+    names = [str(number) for number in range(3 * _queue.AHEAD + 1)]
+    with line._work:
+        put(line, *names)
+        Span(line.put, "large", "span").set(input="x" * _queue.LONGEST_AHEAD).end()
+    assert line.flush(5)
+    assert [record.id for record in sink.records] == [*names, "large"]
+    assert [len(group) for group in seen] == [_queue.AHEAD, _queue.AHEAD, _queue.AHEAD, 1]
+    assert [name for group in seen for name in group] == names
+    assert _guard.failures.pop("looking ahead", 0) == (4 if fails else 0)
 
 
 def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

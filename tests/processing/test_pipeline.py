@@ -12,6 +12,10 @@ from sdk_http import openai_http as http
 
 import autolog
 from autolog import Record
+from autolog._capture.patch import make_patches
+from autolog._capture.span import Span
+from autolog._config import Config
+from autolog._processing.pipeline import Pipeline
 from autolog.testing import Records
 
 KEY = "sk-" + "proj-" + "a1B2c3D4e5F6g7H8i9J0" * 2
@@ -118,3 +122,38 @@ def test_a_pipeline_remembers_what_began_in_it_only(patched: Records) -> None:
     with autolog.testing.capture() as others:
         client.responses.retrieve("resp_1")
         assert len(others) == 0
+
+
+def ended(texts: list[str], answer: dict[str, Any]) -> list[Span]:
+    """Return the ended spans of calls with these prompts, each by a client with its own key."""
+    spans: list[Span] = []
+    patch = make_patches(spans.append, lambda: None)["openai"]
+    patch.apply()
+    transport = http.MockTransport(lambda request: http.Response(200, json=answer))
+    for number, text in enumerate(texts):
+        client = openai.OpenAI(api_key=f"own-key-{number}", http_client=http.Client(transport=transport))
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": text}])
+    patch.remove()
+    return spans
+
+
+def test_calls_that_are_searched_together_are_redacted_as_each_on_its_own() -> None:
+    own = [f"say own-key-{number}" if number % 3 == 0 else "Hi" for number in range(40)]
+    for texts in (["Hi"] * 40, ["Hi", f"my key is {KEY}", "Hi"], own, [own[0], *["Hi"] * 39]):
+        pipelines = Pipeline(Config(), None), Pipeline(Config(), None)
+        spans = ended(texts, chat("gpt-4o", 10, 5))
+        pipelines[1].look_ahead(spans)
+        alone, together = ([record for span in spans for record in pipeline(span)] for pipeline in pipelines)
+        assert [record.request_body for record in together] == [record.request_body for record in alone]
+        assert [record.input_preview for record in together] == [record.input_preview for record in alone]
+        hidden = [text not in ("Hi", record.input_preview) for text, record in zip(texts, together, strict=True)]
+        assert hidden == [text != "Hi" for text in texts]
+
+
+def test_a_span_that_was_looked_at_but_not_read_next_is_read_all_the_same() -> None:
+    pipeline = Pipeline(Config(), None)
+    spans = ended(["first", "second", f"my key is {KEY}"], chat("gpt-4o", 10, 5))
+    pipeline.look_ahead(spans[:2])
+    pipeline.look_ahead(spans[1:])
+    previews = [record.input_preview for span in (spans[2], spans[0], spans[1]) for record in pipeline(span)]
+    assert previews == ["my key is [REDACTED]", "first", "second"]

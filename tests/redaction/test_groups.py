@@ -7,7 +7,8 @@ import json
 
 import secret_corpus
 
-from autolog._redaction.groups import clean_texts
+from autolog._redaction.groups import BETWEEN_RECORDS, Pace, clean_texts
+from autolog._redaction.look import may_hold_secret
 from autolog._redaction.secrets import secrets_in
 
 #: Beginnings of what only the next text would complete, and texts that a search could take for a part of the next.
@@ -32,3 +33,23 @@ def test_all_texts_without_a_secret_are_returned_also_from_a_group_with_one() ->
     inner = json.dumps({"path of a file": ["a longer text", key], "n": 1})
     value = {"a key of an object": [inner, "short", "an ordinary text", None, 1.5], "b": {"c": f"a key: {key}"}}
     assert clean_texts(value, finds) == {"a key of an object", "path of a file", "a longer text", "an ordinary text"}
+
+
+def test_the_quick_check_of_several_records_sees_what_it_sees_in_one() -> None:
+    others = itertools.cycle([text.encode() for text in AROUND])
+    for _, text, _ in itertools.islice(secret_corpus.planted(), 0, None, 3):
+        for body in (text.encode(), json.dumps({"a": json.dumps([text])}).encode()):
+            together = BETWEEN_RECORDS.join((next(others), body, next(others)))
+            assert may_hold_secret(together) >= may_hold_secret(body), together
+
+
+def test_records_are_searched_on_their_own_for_a_while_after_a_finding() -> None:
+    pace = Pace()
+
+    def alone(found: bool) -> int:
+        """Return how many groups of 16 records are searched one by one after a search of a group."""
+        pace.note(found)
+        return sum(1 for _ in itertools.takewhile(lambda allowed: not allowed, iter(lambda: pace.allows(16), None)))
+
+    assert [alone(found) for found in (False, True, True, True, False, True)] == [0, 1, 2, 4, 0, 4]
+    assert max(alone(True) for _ in range(20)) == 64
