@@ -20,6 +20,7 @@ from autolog.stores.retention import Retain
 if TYPE_CHECKING:
     from autolog.server import Limits
     from autolog.server._login import HeaderLogin
+    from autolog.server._tls import Certificate
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -61,7 +62,7 @@ def _limit(name: str, default: int, description: str) -> Callable[[F], F]:
 @click.option("--login-groups-header", default="X-Forwarded-Groups", show_default=True, metavar="NAME")
 @click.option("--login-role", "login_roles", multiple=True, metavar="WHO=SCOPE[,project=NAME]",
               help="What users may do; the first match applies: ann@example.com=admin, group:ops=admin.")  # fmt: skip
-@click.option("--tls-cert", type=_FILE, help="A certificate in PEM format, to serve HTTPS.")
+@click.option("--tls-cert", type=_FILE, help="A certificate in PEM format, to serve HTTPS; read again on SIGHUP.")
 @click.option("--tls-key", type=_FILE, help="The certificate's key in PEM format.")
 @click.option("--log-level", default="warning", show_default=True,
               type=click.Choice(["debug", "info", "warning", "error"]),
@@ -86,8 +87,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     from autolog.stores import open_store
 
     root_path, proxied = _proxied(options)
-    if bool(options["tls_cert"]) != bool(options["tls_key"]):
-        raise click.UsageError("--tls-cert and --tls-key must be given together")
+    certificate = _certificate(options)
     mail = read_mail_server(options["smtp"]) if options["smtp"] else None
     notifier = Notifier(options["allow_private_webhooks"], mail, options["address"])
     set_up(options["log_level"], options["log_format"] == "json")
@@ -98,9 +98,10 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
             keep_updated()
         raise_open_file_limit()
         app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options), notifier=notifier)
-        settings = config(proxied(app), limits, ssl_certfile=options["tls_cert"], ssl_keyfile=options["tls_key"])
-        address = f"{'https' if options['tls_cert'] else 'http'}://{host}:{listening.getsockname()[1]}{root_path}"
-        AnnouncedServer(settings, partial(_announce, opened, address, root_path)).run(sockets=[listening])
+        name = f"[{host}]" if ":" in host else host
+        address = f"{'https' if certificate else 'http'}://{name}:{listening.getsockname()[1]}{root_path}"
+        announce = partial(_announce, opened, address, root_path)
+        AnnouncedServer(config(proxied(app), limits), announce, certificate).run(sockets=[listening])
 
 
 def _announce(store: Store, address: str, root_path: str) -> None:
@@ -111,6 +112,24 @@ def _announce(store: Store, address: str, root_path: str) -> None:
         key = create_key(store, "first start", ANY_PROJECT, SCOPES)
         click.echo(f"Admin key, shown this once: {key}", err=True)
     click.echo(f"autolog serves {shown(store.url)} on {address} (API: {root_path}/docs)", err=True)
+
+
+def _certificate(options: dict[str, Any]) -> Certificate | None:
+    """Return the certificate to serve HTTPS with, or None for HTTP.
+
+    Raises:
+        AutologError: if the certificate cannot be used.
+        UsageError: if its key is missing, or it itself.
+    """
+    from autolog.server._tls import Certificate
+
+    if bool(options["tls_cert"]) != bool(options["tls_key"]):
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
+    if not options["tls_cert"]:
+        return None
+    certificate = Certificate(options["tls_cert"], options["tls_key"])
+    certificate.check()
+    return certificate
 
 
 def _proxied(options: dict[str, Any]) -> tuple[str, Callable[[Any], Any]]:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from autolog.server._limits import HEADER_BYTES, HEADERS, Limits
+from autolog.server._tls import Certificate
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
@@ -171,16 +172,21 @@ def config(app: Any, limits: Limits, **options: Any) -> Config:
 
 
 class AnnouncedServer(Server):
-    """A server that calls `announce` once it accepts connections."""
+    """A server that calls `announce` once it accepts connections, over HTTPS with a certificate."""
 
-    def __init__(self, settings: Config, announce: Callable[[], None]) -> None:
+    def __init__(self, settings: Config, announce: Callable[[], None], certificate: Certificate | None = None) -> None:
+        if certificate is not None:
+            settings.ssl_certfile, settings.ssl_keyfile = certificate.chain, certificate.key
         super().__init__(settings)
         self._announce = announce
+        self._certificate = certificate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # objects that exist now live as long as the server: exempt them from further collections
+        if self._certificate is not None and self.config.ssl is not None:
+            self._certificate.follow(self.config.ssl)
         if self.started:
             self._announce()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 from datetime import timedelta
@@ -16,6 +18,7 @@ from commands import NOON, run
 from waiting import until
 
 from autolog._record.record import Record
+from autolog.errors import AutologError
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
@@ -65,26 +68,53 @@ def test_it_says_that_it_serves_once_it_does(tmp_path: Path) -> None:
         process.wait(20)
 
 
-def test_https(tmp_path: Path) -> None:
-    result = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
-         "-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if result.returncode:
+def make_certificate(folder: Path, name: str = "localhost") -> list[str]:
+    """Write a new certificate and its key into a folder, and return the options that name them."""
+    paths = f"{folder}/cert.pem", f"{folder}/key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}"]
+    done = subprocess.run([*command, "-out", paths[0], "-keyout", paths[1]], capture_output=True, check=False)
+    if done.returncode:
         pytest.skip("making a certificate needs openssl")
-    process = serve(tmp_path, 0, "--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
+    return ["--tls-cert", paths[0], "--tls-key", paths[1]]
+
+
+def test_https_with_a_certificate_that_is_renewed(tmp_path: Path) -> None:
+    process = serve(tmp_path, 0, *make_certificate(tmp_path))
     assert process.stderr is not None
     try:
         process.stderr.readline()
-        url = re.search(r"https://127\.0\.0\.1:\d+", process.stderr.readline())
+        url = re.search(r"https://127\.0\.0\.1:(\d+)", process.stderr.readline())
         assert url is not None
         assert httpx2.get(f"{url[0]}/health", verify=False).json() == {"status": "ok"}
-        entered = httpx2.get(f"{url[0]}/ui/login", verify=False)
-        assert entered.status_code == 200
+        assert httpx2.get(f"{url[0]}/ui/login", verify=False).status_code == 200
+        address = "127.0.0.1", int(url[1])
+        before = ssl.get_server_certificate(address)
+        make_certificate(tmp_path, "renewed")
+        process.send_signal(signal.SIGHUP)
+        assert "was read again" in process.stderr.readline()
+        renewed = ssl.get_server_certificate(address)
+        assert renewed != before
+        (tmp_path / "key.pem").write_text("broken")
+        process.send_signal(signal.SIGHUP)
+        assert "the certificate in use stays" in process.stderr.readline()
+        assert ssl.get_server_certificate(address) == renewed
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [("other", "the key is not that of the certificate"), ("text", "in PEM format, without a password")],
+)
+def test_a_certificate_that_cannot_be_used_starts_nothing(tmp_path: Path, wrong: str, says: str) -> None:
+    options = make_certificate(tmp_path)
+    key = (tmp_path / "key.pem").read_text()
+    make_certificate(tmp_path)
+    (tmp_path / "key.pem").write_text(key if wrong == "other" else "text")
+    with pytest.raises(AutologError, match=says):
+        run("serve", "--port", "0", "--store", f"sqlite:///{tmp_path}/s.db", *options)
+    assert not (tmp_path / "s.db").exists()
 
 
 @pytest.mark.parametrize(
