@@ -31,6 +31,7 @@ ELSEWHERE = {
     "_sqlite.py": "delivery/test_journal.py",
     "_version.py": "test_config.py",
     "_record/zstd.py": "record/test_bodies.py",
+    "cli/_children/": "cli/test_run.py",
     "cli/alerts.py": "cli/test_remote.py",
     "cli/backup.py": "stores/test_copy.py",
     "cli/copy.py": "stores/test_copy.py",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 import traceback
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import click
 
 import autolog
+from autolog._config import DEFAULT_JOURNAL, DEFAULT_STORE
+from autolog._folders import absolute, absolute_url
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -19,14 +23,17 @@ import autolog
 def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     """Run a program with every installed SDK patched, without changing its code.
 
+    The Python processes that it starts are patched, too.
+
     \b
     autolog run app.py --port 8000
     autolog run -m uvicorn app:app
     """
-    autolog.patch()
-    sys.argv = [program, *arguments]
     if not module and not Path(program).is_file():
         raise click.ClickException(f"there is no file {program}")
+    autolog.patch()
+    _patch_children(os.environ)
+    sys.argv = [program, *arguments]
     try:
         if module:
             sys.path.insert(0, str(Path.cwd()))
@@ -39,3 +46,11 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     except BaseException:  # noqa: BLE001 - the program's own error, which ends it as without us
         traceback.print_exc()
         sys.exit(1)
+
+
+def _patch_children(environ: MutableMapping[str, str]) -> None:
+    """Make the Python processes that get this environment patch themselves, and log to where this process does."""
+    folder = str(Path(__file__).parent / "_children")
+    environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, environ.get("PYTHONPATH")]))
+    environ["AUTOLOG_STORE"] = absolute_url(environ.get("AUTOLOG_STORE") or DEFAULT_STORE)
+    environ["AUTOLOG_JOURNAL"] = str(absolute(Path(environ.get("AUTOLOG_JOURNAL") or DEFAULT_JOURNAL)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,8 +24,6 @@ print(__name__, sys.argv[2:])
 
 @pytest.mark.parametrize("form", ["script", "module"])
 def test_run_records_a_program_as_it_is(form: str) -> None:
-    import subprocess
-
     Path("program.py").write_text(PROGRAM)
     with standin() as address:
         words = ["program.py"] if form == "script" else ["-m", "program"]
@@ -32,3 +32,41 @@ def test_run_records_a_program_as_it_is(form: str) -> None:
     assert done.stdout == "__main__ ['--flag', '-x']\n", done.stderr
     assert [record.request_model for record in open_store("sqlite:///.autolog/logs.db").find(Query())] == ["gpt-4o"]
     assert run("run", "no-such-file.py").exit_code == 1
+
+
+CALL = """
+import httpx2, sys
+address, model = sys.argv[1:]
+httpx2.post(address + "/v1/chat/completions", json={"model": model, "messages": []}).raise_for_status()
+"""
+PARENT = f"""
+import multiprocessing, os, subprocess, sys
+def call(model):
+    sys.argv[1:] = [address, model]
+    exec({CALL!r})
+address = sys.argv[1]
+if __name__ == "__main__":
+    os.mkdir("elsewhere")
+    subprocess.run([sys.executable, "-c", {CALL!r}, address, "elsewhere"], cwd="elsewhere", check=True)
+    child = multiprocessing.get_context("forkserver").Process(target=call, args=("forkserver",))
+    child.start()
+    child.join()
+    print(os.listdir("elsewhere"))
+"""
+
+
+def test_run_records_the_python_processes_that_a_program_starts(tmp_path: Path) -> None:
+    Path("parent.py").write_text(PARENT)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text("import sys; sys.stderr.write('own\\n')")
+    with standin() as address:
+        environment = os.environ | {
+            "AUTOLOG_HOSTS": f"{address.removeprefix('http://')}=openai",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path / "own"), os.environ.get("PYTHONPATH")])),
+        }
+        command = [sys.executable, "-m", "autolog", "run", "parent.py", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.stdout == "[]\n", done.stderr
+    assert set(done.stderr.splitlines()) == {"own"}  # the environment's own `sitecustomize` ran in all of them
+    records = open_store("sqlite:///.autolog/logs.db").find(Query())
+    assert {record.request_model for record in records} == {"elsewhere", "forkserver"}

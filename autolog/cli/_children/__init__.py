@@ -1,0 +1,1 @@
+"""A folder on the PYTHONPATH of the processes that a program under `autolog run` starts."""

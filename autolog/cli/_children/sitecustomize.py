@@ -1,0 +1,21 @@
+"""Patch a Python process that a program under `autolog run` has started: Python imports this when it starts.
+
+The environment may have a `sitecustomize` of its own, which is imported first, as it would be without this one.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+_this = sys.modules.pop("sitecustomize", None)
+sys.path = [entry for entry in sys.path if entry != str(Path(__file__).parent)]
+try:
+    with contextlib.suppress(ModuleNotFoundError):
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
+finally:
+    if _this is not None:
+        sys.modules.setdefault("sitecustomize", _this)  # the import that is going on needs it
+    with contextlib.suppress(ModuleNotFoundError):  # another environment's Python
+        import autolog
+
+        autolog.patch()
