@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import weakref
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, open_exchanges
 from autolog._capture.graft import Watched
 from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
+from autolog._capture.span import describe_error
 from autolog._guard import report
 
 #: The exchanges whose responses are being fed, by the id of the response's reader.
@@ -103,9 +105,15 @@ def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
         _fed[key] = exchange
         open_exchanges.add(exchange)
         weakref.finalize(response, _close, key, exchange)
-        content.on_eof(functools.partial(_close, key, exchange))
+        content.on_eof(functools.partial(_finish, key, exchange))
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("reading a response", error)
+
+
+def _finish(key: int, exchange: Exchange) -> None:
+    """End the exchange of a response that has arrived whole, even if reading it was interrupted before."""
+    exchange.error = None
+    _close(key, exchange)
 
 
 def _close(key: int, exchange: Exchange) -> None:
@@ -125,6 +133,24 @@ def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
         return original(self, data, *args, **kwargs)
 
     return feed_data
+
+
+def wrap_wait(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+    """Wrap `StreamReader._wait` to note cancellations and timeouts, unless the program then continues to read."""
+
+    @functools.wraps(original)
+    async def _wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _fed.get(id(self))
+        if exchange is None:
+            return await original(self, *args, **kwargs)
+        exchange.error = None
+        try:
+            return await original(self, *args, **kwargs)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            exchange.error = describe_error(error)
+            raise
+
+    return _wait
 
 
 def wrap_set_exception(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike

@@ -46,6 +46,7 @@ _POINTS: dict[str, tuple[_Point, ...]] = {
         _Point("aiohttp.client", "ClientSession", "_request", aio.wrap_request, other_traffic),
         _Point("aiohttp.client_reqrep", "ClientRequest", "send", aio.wrap_client_send, aio.send_passes),
         _Point("aiohttp.streams", "StreamReader", "feed_data", aio.wrap_feed, aio.feed_passes),
+        _Point("aiohttp.streams", "StreamReader", "_wait", aio.wrap_wait, aio.feed_passes),
         _Point("aiohttp.streams", "StreamReader", "set_exception", aio.wrap_set_exception, aio.feed_passes),
     ),
     "botocore": (_Point("botocore.httpsession", "URLLib3Session", "send", botocore.wrap_send, prepared_passes),),
