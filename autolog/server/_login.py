@@ -34,10 +34,15 @@ class Role:
     project: str = ANY_PROJECT
 
     def is_for(self, user: str, groups: Sequence[str]) -> bool:
-        """Return whether a user has this role."""
+        """Return whether a user has this role. Case matters in groups alone: `Ann@Example.com` is `ann@example.com`."""
         if self.who.startswith(GROUP):
             return self.who.removeprefix(GROUP) in groups
-        return fnmatchcase(user, self.who)
+        return fnmatchcase(_lower(user), _lower(self.who))
+
+
+def _lower(text: str) -> str:
+    """Return a text with its ASCII letters in lower case; those that look like them in other scripts stay different."""
+    return text.encode().lower().decode()
 
 
 def read_role(text: str) -> Role:

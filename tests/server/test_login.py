@@ -38,6 +38,7 @@ def test_a_user_whom_the_proxy_names_sees_the_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("headers", [
     {"x_forwarded_user": "ann@example.com"},
+    {"x_forwarded_user": "Ann@Example.COM"},
     {"x_forwarded_user": "carl@elsewhere.example", "x_forwarded_groups": "staff, ops"},
 ])  # fmt: skip
 def test_an_admin_administers(tmp_path: Path, headers: dict[str, str]) -> None:
@@ -87,6 +88,12 @@ def test_without_the_option_the_header_is_nothing(tmp_path: Path) -> None:
     app: Any = BehindProxy(create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY), "", ["10.0.0.7"])
     client = TestClient(app, follow_redirects=False, client=PROXY, headers={"x-forwarded-user": "ann@example.com"})
     assert client.get("/ui/").status_code == 303
+
+
+def test_case_decides_nothing_for_users_but_for_groups() -> None:
+    assert Role("Ann@example.com", "read").is_for("aNN@EXAMPLE.com", [])
+    assert not Role("kim@example.com", "read").is_for("\N{KELVIN SIGN}im@example.com", [])
+    assert not Role("group:ops", "admin").is_for("ann", ["OPS"])
 
 
 def test_roles_are_read() -> None:

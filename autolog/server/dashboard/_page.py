@@ -143,13 +143,14 @@ def check_same_site(call: Call) -> None:
         Fault: 403, if the request comes from another site.
     """
     site, origin = call.headers.get("sec-fetch-site"), call.headers.get("origin")
+    host = call.headers.get("host")
     if site is not None:
         is_same_site = site in {"same-origin", "none"}
     else:
-        hosts = {call.headers.get("host"), call.headers.get("x-forwarded-host")}
-        is_same_site = origin is None or urlsplit(origin).netloc in hosts
+        is_same_site = origin is None or urlsplit(origin).netloc in {host, call.headers.get("x-forwarded-host")}
     if not is_same_site:
-        raise Fault(403, "This was sent from another site.")
+        names = f": {origin[:100]}, not {(host or '')[:100]}" if origin else ""
+        raise Fault(403, f"This was sent from another site{names}. A proxy must pass the Host header on, with its port.")
 
 
 def _parse_form(body: bytes) -> dict[str, str]:
