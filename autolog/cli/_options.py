@@ -44,6 +44,20 @@ class Time(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class Age(click.ParamType[timedelta]):
+    """A length of time, such as 30d or 12h."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_age(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 
 
@@ -59,6 +73,13 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * _SIZES[match[2]])
 
 
+def _dollars(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of dollars") from None
+
+
 class BudgetOption(click.ParamType[dict[str, Any]]):
     """A budget, LIMIT/PERIOD, optionally followed by KEY=VALUE pairs that say whose it is and what happens then."""
 
@@ -68,24 +89,12 @@ class BudgetOption(click.ParamType[dict[str, Any]]):
         amount, *rest = str(value).split(",")
         limit, _, period = amount.partition("/")
         try:
-            given: dict[str, Any] = {"limit": float(limit), "per": period or "day"}
+            given: dict[str, Any] = {"limit": _dollars(limit), "per": period or "day"}
             given |= dict(part.partition("=")[::2] for part in rest)
             read_budget(given)
         except (ValueError, ConfigError) as error:
             self.fail(f"{value!r} is not a budget such as 5/day,user=*: {error}", param, ctx)
         return given
-
-
-def age_of(text: str) -> timedelta:
-    """Parse a length of time such as 30d.
-
-    Raises:
-        BadParameter: if it is not a length of time.
-    """
-    try:
-        return parse_age(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 _STORE = click.option(

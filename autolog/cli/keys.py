@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 from rich.text import Text
 
 from autolog._display.page import text
 from autolog.cli._administration import administration
-from autolog.cli._options import administration_options, age_of
+from autolog.cli._options import Age, administration_options
 from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.server._keys import ANY_PROJECT, SCOPES
@@ -39,13 +39,13 @@ def keys() -> None:
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--project", default="default", show_default=True, help=f"The key's project; {ANY_PROJECT} for all.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires", metavar="AGE", help="How long the key is valid: 12h, 90d. [default: for ever]")
+@click.option("--expires", type=Age(), help="How long the key is valid: 12h, 90d. [default: for ever]")
 @administration_options
 def create(
-    name: str, project: str, scopes: tuple[str, ...], expires: str | None, store: str | None, server: str | None
+    name: str, project: str, scopes: tuple[str, ...], expires: timedelta | None, store: str | None, server: str | None
 ) -> None:
     """Create a key and show it once. Without --scope it may ingest and read."""
-    expires_at = None if expires is None else datetime.now(UTC) + age_of(expires)
+    expires_at = None if expires is None else datetime.now(UTC) + expires
     of = administration(store, server, create=True)
     click.echo(of.create_key(name, project, scopes or ("ingest", "read"), expires_at))
     if sys.stdout.isatty():

@@ -12,7 +12,7 @@ import click
 
 from autolog._config import config_from
 from autolog._pricing.cost import keep_updated
-from autolog.cli._options import BudgetOption, Size, age_of, needs_server, store_option
+from autolog.cli._options import Age, BudgetOption, Size, needs_server, store_option
 from autolog.errors import AutologError, shown
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
@@ -44,7 +44,7 @@ def _limit(name: str, default: int, description: str) -> Callable[[F], F]:
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1),
               help="How long a body may take to arrive, in seconds.")  # fmt: skip
-@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h.")
+@click.option("--retain", type=Age(), help="Delete records older than this: 30d, 12h.")
 @click.option("--max-size", type=Size(), help="Delete the oldest records beyond this size: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
               help="Warn when this is spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
@@ -184,7 +184,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
-        problem = getattr(error, "strerror", None) or error
+        problem = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
         raise AutologError(f"cannot listen on {host}:{port}: {problem}; choose another --host or --port") from error
 
 
@@ -205,5 +205,5 @@ def _limits(options: dict[str, Any]) -> Limits:
 
 
 def _retain(options: dict[str, Any]) -> Retain | None:
-    age = None if options["retain"] is None else age_of(options["retain"])
-    return Retain(age, options["max_size"]) if age or options["max_size"] else None
+    age, most = options["retain"], options["max_size"]
+    return Retain(age, most) if age or most else None

@@ -150,7 +150,7 @@ def check_same_site(call: Call) -> None:
         is_same_site = origin is None or urlsplit(origin).netloc in {host, call.headers.get("x-forwarded-host")}
     if not is_same_site:
         names = f": {origin[:100]}, not {(host or '')[:100]}" if origin else ""
-        raise Fault(403, f"This was sent from another site{names}. A proxy must pass the Host header on, with its port.")
+        raise Fault(403, f"This was sent from another site{names}. A proxy must pass on the Host header and its port.")
 
 
 def _parse_form(body: bytes) -> dict[str, str]:

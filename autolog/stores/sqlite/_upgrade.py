@@ -18,7 +18,7 @@ from autolog._guard import logger
 from autolog._record.bodies import decode_json, decode_object
 from autolog._record.record import FIELDS, Record
 from autolog._record.times import from_micros
-from autolog._sqlite import use_write_ahead_log
+from autolog._sqlite import immediate, use_write_ahead_log
 from autolog.errors import StoreError, shown
 from autolog.stores.sqlite import _rollup
 from autolog.stores.sqlite._insert import insert
@@ -57,15 +57,10 @@ def bring_up_to_date(db: sqlite3.Connection, url: str) -> None:
     use_write_ahead_log(db)
     if version == len(MIGRATIONS) and (fingerprint == FINGERPRINT or _is_whole(db)):
         return
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with immediate(db):
         _migrate(db, url)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 def _migrate(db: sqlite3.Connection, url: str) -> None:
