@@ -36,8 +36,9 @@ class Config(msgspec.Struct, frozen=True):
             a value, or `*` for a budget for each value; and `then`: `log`, a URL to POST to, a function, or an
             exception class. With an exception class the budget is enforced: what a call may cost is reserved before it
             is sent, and a call that does not fit raises; `unpriced` says whether to `allow` or `refuse` calls without a
-            known price. `{"server": True, "then": MyError}` enforces the budgets of the server at `endpoint`, with one
-            request per call. Not read from the environment.
+            known price, `unreserved` those while the budget's ledger or server fails. `{"server": True, "then":
+            MyError}` enforces the budgets of the server at `endpoint`, with one request per call. Not read from the
+            environment.
         sinks: further destinations for every record: store URLs, or mappings with endpoint, api_key and dialect. Not
             read from the environment.
         enabled: record at all; with False everything passes through untouched.

@@ -37,6 +37,7 @@ class BudgetOptions(TypedDict, total=False):
     project: str
     then: str | Callable[[str], object] | type[BaseException]
     unpriced: Literal["allow", "refuse"]
+    unreserved: Literal["allow", "refuse"]
 
 
 class ServerBudgetOptions(TypedDict, total=False):
@@ -45,6 +46,7 @@ class ServerBudgetOptions(TypedDict, total=False):
     server: Required[Literal[True]]
     then: type[BaseException]
     unpriced: Literal["allow", "refuse"]
+    unreserved: Literal["allow", "refuse"]
 
 
 class SinkOptions(TypedDict, total=False):

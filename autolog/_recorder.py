@@ -92,7 +92,9 @@ class Recorder(Patching):
                 from autolog._pricing.server_budget import ServerBudget
 
                 budget = self._budgets.of_server
-                holders.append(ServerBudget(config.endpoint, config.api_key, budget.then, budget.unpriced))
+                holders.append(
+                    ServerBudget(config.endpoint, config.api_key, budget.then, budget.unpriced, budget.unreserved)
+                )
         self._gate = None
         if config.enabled and (holders or self._has_runs):
             from autolog._pricing.reservations import Gate
@@ -266,7 +268,8 @@ class Recorder(Patching):
         `http` counts calls recorded below the SDKs, by HTTP library; None while the HTTP libraries are not patched.
         `unpatched` gives the reason, by SDK, why patching failed; `unrecorded` counts, by SDK, requests not recorded.
         `budgets` holds limit, spent and reserved, in dollars, of configured budgets and of the caller's `budget()`
-        blocks; `unpriced` counts calls under a budget whose price was unknown.
+        blocks; `unpriced` counts calls under a budget whose price was unknown,
+        `unreserved` those sent although a budget's ledger or server had failed.
         `queued` counts records in memory, `journalled` those on disk until the sink accepts them, and `dropped` losses
         by reason. Never raises: a figure that cannot be read is empty or 0, and counted in `failures`.
         """
@@ -289,6 +292,7 @@ class Recorder(Patching):
             "last_error": next((delivery.last_error for delivery in deliveries if delivery.last_error), None),
             "budgets": self._budget_figures(),
             "unpriced": self._gate.unpriced if self._gate is not None else 0,
+            "unreserved": self._gate.unreserved if self._gate is not None else 0,
             "failures": dict(_guard.failures),
         }
 

@@ -21,7 +21,7 @@ from autolog._lifecycle import in_c_library, lock_for
 from autolog._native import Thread, allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
-from autolog._pricing.run_budget import check_exception, check_limit, check_unpriced, reserved_words
+from autolog._pricing.run_budget import check_exception, check_limit, check_policy, reserved_words
 from autolog._record.keys import key_hint
 from autolog.errors import BudgetExceeded, ConfigError
 
@@ -59,6 +59,7 @@ class Budget(msgspec.Struct, frozen=True):
     Attributes:
         then: the action: `log`, a URL, an exception class or a function.
         unpriced: `allow` or `refuse` calls of unknown cost, for a budget that raises.
+        unreserved: `allow` or `refuse` calls for which nothing can be reserved, because the ledger or the server fails.
         server: whether this stands for the budgets of the server that records go to.
     """
 
@@ -68,6 +69,7 @@ class Budget(msgspec.Struct, frozen=True):
     value: str | None = None
     then: Any = "log"
     unpriced: str = "allow"
+    unreserved: str = "allow"
     server: bool = False
 
     @property
@@ -115,22 +117,25 @@ def read_budget(given: Any) -> Budget:
     """
     if not isinstance(given, Mapping):
         raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
-    unknown = set(given) - {"limit", "per", "then", "unpriced", "server", *KINDS}
+    unknown = set(given) - {"limit", "per", "then", "unpriced", "unreserved", "server", *KINDS}
     if unknown:
         raise ConfigError(
             "budgets",
-            f"{', '.join(sorted(map(str, unknown)))}: choose from limit, per, then, unpriced, server, "
+            f"{', '.join(sorted(map(str, unknown)))}: choose from limit, per, then, unpriced, unreserved, server, "
             f"{', '.join(KINDS)}",
         )
     per, then = given.get("per", "day"), given.get("then", "log")
-    unpriced = check_unpriced("budgets", given.get("unpriced", "allow"))
+    unpriced, unreserved = (
+        check_policy("budgets", name, given.get(name, "allow")) for name in ("unpriced", "unreserved")
+    )
     if given.get("server"):
-        if set(given) - {"server", "then", "unpriced"}:
+        if set(given) - {"server", "then", "unpriced", "unreserved"}:
             raise ConfigError(
-                "budgets", "server: the server sets the limits; only then and unpriced can be combined with it"
+                "budgets",
+                "server: the server sets the limits; only then, unpriced and unreserved can be combined with it",
             )
         then = check_exception(given.get("then", BudgetExceeded))
-        return Budget(float("inf"), PERIODS["day"], None, None, then, unpriced, server=True)
+        return Budget(float("inf"), PERIODS["day"], None, None, then, unpriced, unreserved, server=True)
     limit = check_limit("budgets", given.get("limit"))
     period = per if isinstance(per, timedelta) else PERIODS.get(str(per))
     if period is None or period <= timedelta():
@@ -145,7 +150,7 @@ def read_budget(given: Any) -> Budget:
         raise ConfigError(
             "budgets", "project: a program's calls belong to one project; leave it out, or set it on the server"
         )
-    return Budget(limit, period, kind, None if kind is None else str(given[kind]), then, unpriced)
+    return Budget(limit, period, kind, None if kind is None else str(given[kind]), then, unpriced, unreserved)
 
 
 class _Sum(msgspec.Struct):
@@ -318,19 +323,29 @@ class HeldBudget:
         self._ledger = ledger
         self.raises: type[BaseException] = budget.then if budget.raises else BudgetExceeded
         self.unpriced = budget.unpriced
+        self.unreserved = budget.unreserved
+        self._claims: dict[str, list[Claim]] = {}  # of calls that were made although nothing could be reserved
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
         values = list(self._budget.values(current_context.get(), exchange))
         if not values:
             return None
         claims = [self._budget.claim(value) for value in values]
-        refused = self._ledger.reserve(f"{number}/{self._budget.name}", claims, bound, seconds)
+        try:
+            refused = self._ledger.reserve(f"{number}/{self._budget.name}", claims, bound, seconds)
+        except Exception:
+            if self.unreserved == "allow":
+                self._claims[number] = claims
+            raise
         if refused is None:
             return None
         return self._budget.words(values[refused.claim], refused.spent) + reserved_words(refused.reserved, bound)
 
     def settle(self, number: str, cost: float) -> None:
-        self._ledger.settle(f"{number}/{self._budget.name}", cost)
+        if (claims := self._claims.pop(number, None)) is not None:
+            self._ledger.add(claims, cost)
+        else:
+            self._ledger.settle(f"{number}/{self._budget.name}", cost)
 
 
 def _act(budget: Budget, value: str, spent: float) -> None:

@@ -36,8 +36,14 @@ class Holder(Protocol):
     @property
     def unpriced(self) -> str: ...
 
+    @property
+    def unreserved(self) -> str: ...
+
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
-        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
+        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success.
+
+        Any exception means that the ledger or the server failed; `unreserved` then decides about the call.
+        """
         ...
 
     def settle(self, number: str, cost: float) -> None:
@@ -79,6 +85,8 @@ class Gate:
         self._lock = lock_for(self, allocate_lock)
         #: The number of calls sent although their maximum cost was unknown.
         self.unpriced = 0
+        #: The number of calls sent although nothing could be reserved for them under some budget.
+        self.unreserved = 0
 
     def __call__(self, exchange: Exchange, request: Any) -> Reserved | None:
         """Reserve the maximum cost of a call; return None if no budget holds, or if the call only reads (GET).
@@ -92,17 +100,25 @@ class Gate:
         bound = self._bound(exchange, request)
         number = uuid.uuid4().hex
         taken: list[Holder] = []
+        failed = False
         try:
             for holder in holders:
                 if bound is None and holder.unpriced == "refuse":
                     raise holder.raises("it is not known what this call may cost: its model has no known price")
-                if (refused := self._reserve(holder, number, bound or 0.0, exchange)) is not None:
+                try:
+                    refused = self._reserve(holder, number, bound or 0.0, exchange)
+                except Exception as error:  # noqa: BLE001 - ours, never the program's: the ledger or the server failed
+                    report("reserving of a budget", error)
+                    failed = True
+                    refused = None if holder.unreserved == "allow" else _unavailable(error)
+                if refused is not None:
                     raise holder.raises(refused)
                 taken.append(holder)
         except BaseException:
             Reserved(number, 0.0, taken).settle(0.0, True)
             raise
         self.unpriced += bound is None
+        self.unreserved += failed
         reserved = Reserved(number, bound or 0.0, holders)
         with self._lock:
             self._open[reserved] = weakref.ref(exchange)
@@ -119,13 +135,10 @@ class Gate:
     def _reserve(self, holder: Holder, number: str, bound: float, exchange: Exchange) -> str | None:
         """Reserve, waiting for ended calls to be settled if necessary; return the reason for a refusal, or None."""
         deadline = monotonic() + PATIENCE
-        try:
-            while (refused := holder.reserve(number, bound, EXPIRY, exchange)) is not None:
-                if not self._unsettled() or monotonic() > deadline:
-                    return refused
-                sleep(0.002)
-        except Exception as error:  # noqa: BLE001 - ours, never the program's: a ledger that cannot be written
-            report("reserving of a budget", error)
+        while (refused := holder.reserve(number, bound, EXPIRY, exchange)) is not None:
+            if not self._unsettled() or monotonic() > deadline:
+                return refused
+            sleep(0.002)
         return None
 
     def _unsettled(self) -> bool:
@@ -138,3 +151,8 @@ class Gate:
                 elif exchange.end_ns:
                     return True
         return False
+
+
+def _unavailable(error: Exception) -> str:
+    """Return the reason for refusing a call because nothing could be reserved for it."""
+    return f"nothing could be reserved for this call ({type(error).__name__}), and the budget refuses calls unreserved"

@@ -30,15 +30,18 @@ class RunBudget:
         limit: the limit, in dollars.
         raises: the exception raised by a call that might exceed the limit.
         unpriced: `allow` or `refuse` calls of unknown cost.
+        unreserved: always `allow`, because reserving in memory does not fail.
 
     Raises:
         ConfigError: if one of these is invalid.
     """
 
+    unreserved = "allow"
+
     def __init__(self, limit: float, raises: type[BaseException], unpriced: str) -> None:
         self.limit = check_limit("budget", limit)
         self.raises = check_exception(raises)
-        self.unpriced = check_unpriced("budget", unpriced)
+        self.unpriced = check_policy("budget", "unpriced", unpriced)
         self._spent = 0.0
         self._reserved: dict[str, tuple[float, float]] = {}
         self._lock = lock_for(self, allocate_lock)
@@ -138,12 +141,12 @@ def check_exception(raises: Any) -> type[BaseException]:
     )
 
 
-def check_unpriced(option: str, unpriced: Any) -> str:
-    """Return the policy for calls without a known price, `allow` or `refuse`.
+def check_policy(option: str, name: str, policy: Any) -> str:
+    """Return a policy for calls for which nothing can be reserved, `allow` or `refuse`.
 
     Raises:
-        ConfigError: if `unpriced` is neither.
+        ConfigError: if the policy is neither.
     """
-    if unpriced in {"allow", "refuse"}:
-        return str(unpriced)
-    raise ConfigError(option, f"unpriced: {unpriced!r} is neither 'allow' nor 'refuse'")
+    if policy in {"allow", "refuse"}:
+        return str(policy)
+    raise ConfigError(option, f"{name}: {policy!r} is neither 'allow' nor 'refuse'")

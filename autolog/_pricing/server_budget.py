@@ -8,23 +8,25 @@ from autolog._capture.context import current_context, current_span
 from autolog._capture.exchange import Exchange
 from autolog._record.keys import key_hint
 
-#: Seconds that a call waits for the server's reply before it is made anyway.
+#: Seconds that a call waits for the server's reply.
 TIMEOUT = 5.0
 
 
 class ServerBudget:
     """Reserves amounts under the server's budgets, with one request before each call and one after it.
 
-    If the server cannot be reached, the call is made: autolog never stops a program because of its own errors.
-
     Attributes:
         raises: the exception that a refused call raises.
         unpriced: `allow` or `refuse` calls of unknown cost.
+        unreserved: `allow` or `refuse` calls while the server cannot be reached.
     """
 
-    def __init__(self, endpoint: str, api_key: str | None, raises: type[BaseException], unpriced: str) -> None:
+    def __init__(
+        self, endpoint: str, api_key: str | None, raises: type[BaseException], unpriced: str, unreserved: str
+    ) -> None:
         self.raises = raises
         self.unpriced = unpriced
+        self.unreserved = unreserved
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx2.Client(base_url=endpoint.rstrip("/"), headers=headers, timeout=TIMEOUT)
 

@@ -39,7 +39,7 @@ def call(cost: float = 1.0, **fields: Any) -> Record:
 
 
 def test_the_type_of_a_budget_names_all_that_it_can_apply_to() -> None:
-    assert set(KINDS) == set(BudgetOptions.__annotations__) - {"limit", "per", "then", "unpriced"}
+    assert set(KINDS) == set(BudgetOptions.__annotations__) - {"limit", "per", "then", "unpriced", "unreserved"}
 
 
 def test_each_has_its_own_sum_and_the_action_is_taken_once() -> None:

@@ -26,33 +26,40 @@ def test_four_processes_never_spend_more_even_if_one_is_killed(tmp_path: Path) -
     assert max(budgets[0]["spent"] for budgets in statuses) <= limit
 
 
-def test_a_ledger_that_cannot_be_written_stops_no_call(
-    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("policy", ["allow", "refuse"])
+def test_a_call_for_which_nothing_can_be_reserved_is_made_or_refused(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
 ) -> None:
     monkeypatch.setattr(_guard, "strict", False)
-    autolog.configure(budgets=[{"limit": 1, "then": ValueError}])
+    autolog.configure(budgets=[{"limit": 1, "then": ValueError, "unreserved": policy}])
     autolog.patch_openai()
     budgets = autolog.autolog._budgets
     assert budgets is not None
-    budgets._ledger._path, budgets._ledger._db = str(tmp_path), None
-    client = openai.OpenAI(
-        api_key="k",
-        http_client=http.Client(
-            transport=http.MockTransport(
-                lambda _: http.Response(200, json={"model": "gpt-4o", "choices": [], "usage": USAGE})
-            )
-        ),
-    )
-    client.chat.completions.create(**ASK)
+    ledger: Any = budgets._ledger
+    ledger._path, ledger._db = str(tmp_path), None  # a folder cannot be opened as a file
+
+    def answer(_: Any) -> Any:
+        ledger._path = ":memory:"
+        return http.Response(200, json={"model": "gpt-4o", "choices": [], "usage": USAGE})
+
+    client = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(answer)))
+    if policy == "allow":
+        client.chat.completions.create(**ASK)
+    else:
+        with pytest.raises(ValueError, match=r"nothing could be reserved .*OperationalError"):
+            client.chat.completions.create(**ASK)
     autolog.flush()
-    assert len(records) == 1
-    assert "reserving of a budget" in autolog.status()["failures"]
+    status = autolog.status()
+    sent = int(policy == "allow")
+    assert (len(records), status["unreserved"], status["failures"]["reserving of a budget"]) == (sent, sent, 1)
+    if sent:
+        assert status["budgets"][0]["spent"] == records[0].cost  # it counts, as the ledger works again
     _guard.failures.clear()
 
 
 class Holder:
     raises: type[BaseException] = ValueError
-    unpriced = "allow"
+    unpriced = unreserved = "allow"
 
     def __init__(self) -> None:
         self.settled: list[float] = []
