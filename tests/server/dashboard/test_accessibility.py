@@ -105,5 +105,12 @@ def test_menus_open_and_close_by_keyboard(chromium: Any, running: Live, axe: str
         page.keyboard.press("Escape")
         assert page.locator("details.menu[open]").count() == 0
         assert page.evaluate("document.activeElement.textContent") == menu
+    page.keyboard.press("?")
+    assert page.locator("#shortcuts").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#shortcuts").is_hidden()
+    page.fill("#search", "half a question")
+    page.keyboard.press("Escape")
+    assert page.input_value("#search") == "half a question"
     watched.context.close()
     assert watched.complaints == []

@@ -93,6 +93,7 @@ def test_filters_are_suggested_and_may_be_typed(watched: Watched) -> None:
     page.fill("#search", "ultramarine")
     page.keyboard.press("Enter")
     page.wait_for_url("**text=ultramarine**")
+    assert "=&" not in page.url
     assert watched.rows() == ["dear"]
 
 

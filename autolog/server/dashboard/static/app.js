@@ -32,8 +32,18 @@ addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]:not(.inplace)")) if (!menu.contains(event.target)) menu.open = false;
 });
 addEventListener("keydown", (event) => {
-  const open = event.key === "Escape" && document.querySelector("details.menu[open]");
-  if (open) { open.open = false; open.querySelector("summary").focus(); }
+  if (event.key !== "Escape") return;
+  const open = document.querySelector("details.menu[open]");
+  if (open) { open.open = false; open.querySelector("summary").focus(); } else if (!byId("shortcuts").hidden) toggleKeys();
+});
+
+// The address of a search has only the fields that were filled in
+
+addEventListener("formdata", ({ target, formData }) => {
+  if (target.method !== "get") return;
+  const filled = [...formData].filter(([, value]) => value !== "");
+  for (const name of new Set([...formData.keys()])) formData.delete(name);
+  for (const [name, value] of filled) formData.append(name, value);
 });
 
 // Parts of a page that come after it: made by the server's templates, which escape
@@ -154,6 +164,7 @@ if (suggestions) {
       event.preventDefault();
       addFilter(picked.dataset);
     } else if (event.key === "Escape") {
+      event.preventDefault(); // otherwise the browser empties the field
       event.stopPropagation();
       showSuggestions(false);
     }
@@ -475,7 +486,10 @@ for (const button of document.querySelectorAll("button.keep")) {
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input, select, textarea")) {
-    if (event.key === "Escape") event.target.blur();
+    if (event.key === "Escape") {
+      event.preventDefault(); // otherwise the browser empties a search field
+      event.target.blur();
+    }
     return;
   }
   const keys = {
