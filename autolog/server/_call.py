@@ -80,6 +80,8 @@ class Route:
     """Whether the route is called at a signed address (see `_addresses`) instead of with a key."""
     keeps: bool = False
     """Whether the handler returns a change that produces the reply, usually a `RecordWrite`, written in groups."""
+    decodes: bool = False
+    """Whether the handler only decodes the body into such a change, and does not read the store."""
     quick: bool = False
     """Whether the handler is a coroutine function or never blocks; it then needs no thread, and runs under any load."""
     session: bool = False

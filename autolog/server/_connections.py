@@ -28,6 +28,10 @@ except ImportError:  # httptools has no wheel for this platform
 
 #: The most pipelined requests that may wait on a connection behind the one being answered.
 PIPELINED = 8
+#: How many objects are added before Python looks for unreachable cycles among them. A batch of logs is thousands of
+#: objects, which all go with the batch: with Python's default, the search took 12 % of the CPU time of large batches
+#: (now 4 %), and a log a seventh more.
+COLLECT_AFTER = 50_000
 _TOO_LARGE = b"the request's headers are too large"
 
 
@@ -185,6 +189,7 @@ class AnnouncedServer(Server):
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # objects that exist now live as long as the server: exempt them from further collections
+        gc.set_threshold(COLLECT_AFTER, 10, 10)
         if self._certificate is not None and self.config.ssl is not None:
             self._certificate.follow(self.config.ssl)
         if self.started:

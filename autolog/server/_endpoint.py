@@ -174,7 +174,8 @@ async def _run(route: Route, call: Call) -> Reply:
     """Run a handler: on the writer's thread if possible, else on one of its own; its change goes to the writer."""
     services, writes = call.services, route.scope != "read" and route.method != "GET"
     reply: Reply
-    if writes and not route.open and len(call.body) <= ON_WRITER_THREAD and services.store.writers == 1:
+    at_writer = services.store.writers == 1 or route.decodes  # otherwise reading the store would hold up other writes
+    if writes and at_writer and not route.open and len(call.body) <= ON_WRITER_THREAD:
         handler = partial(route.handler, call)
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply

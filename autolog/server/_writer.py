@@ -145,7 +145,8 @@ class Writer:
             self._start()
         if self._size() >= self._most_pending:
             raise Busy(self._store.url, "too many writes are waiting")
-        (self._record_writes if isinstance(change, RecordWrite) else self._changes).put((change, waiter))
+        writes_records = isinstance(change, (RecordWrite, DeferredChange))
+        (self._record_writes if writes_records else self._changes).put((change, waiter))
 
     def _size(self) -> int:
         has_own_queue = self._record_writes is not self._changes

@@ -13,6 +13,6 @@ def log(call: Call) -> RecordWrite:
 
 
 ROUTES = [
-    Route("POST", path, log, dialect, "LiteLLM: payloads of its generic logger", keeps=True)
+    Route("POST", path, log, dialect, "LiteLLM: payloads of its generic logger", keeps=True, decodes=True)
     for path in ("/litellm", "/litellm/")
 ]

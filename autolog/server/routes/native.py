@@ -328,7 +328,7 @@ _ID = "The beginning or the end of an id; then nothing is sorted."
 
 ROUTES = [
     Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that exists is completed",
-          keeps=True),
+          keeps=True, decodes=True),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read", produces=_PRODUCED,
           parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),

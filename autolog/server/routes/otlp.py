@@ -48,7 +48,7 @@ _PATHS = {"trace": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
 
 ROUTES = [
     Route("POST", prefix + path, functools.partial(export, signal), dialect, f"OpenTelemetry: export {signal}",
-          keeps=True)
+          keeps=True, decodes=True)
     for signal, path in _PATHS.items()
     for prefix in ("", *_PREFIXES)
     if prefix + path != "/v1/logs"

@@ -89,7 +89,7 @@ def _mark(store: Store, project: str, trace_id: str, value: int) -> None:
 
 ROUTES = [
     Route("POST", "/v1/logs", log, dialect, "Portkey: insert one log or an array of them", model=dialect.Log,
-          keeps=True),
+          keeps=True, decodes=True),
     *EXPORTS,
     Route("GET", "/v1/logs/{id}", get_log, dialect, "Portkey: one log", "read"),
     Route("POST", "/v1/feedback", create_feedback, dialect, "Portkey: feedback on a trace", model=dialect.Feedback),

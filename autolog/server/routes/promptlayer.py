@@ -188,9 +188,9 @@ _TRACKS: dict[str, type[pydantic.BaseModel]] = {
 
 ROUTES = [
     Route("POST", "/log-request", log_request, dialect, "PromptLayer: log a request", ok=(201,), keeps=True,
-          model=dialect.LogRequest),
+          decodes=True, model=dialect.LogRequest),
     Route("POST", "/track-request", track_request, dialect, "PromptLayer: requests of wrapped clients", keeps=True,
-          model=dialect.TrackRequest, key_in_body=True),
+          decodes=True, model=dialect.TrackRequest, key_in_body=True),
     *(
         Route("POST", path, functools.partial(track, model), dialect, f"PromptLayer: track {word}", model=model,
               key_in_body=True)

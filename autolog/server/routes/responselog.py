@@ -21,6 +21,15 @@ def update(call: Call) -> Reply:
 
 
 ROUTES = [
-    Route("POST", "/api/logs/insert", insert, dialect, "ResponseLog: insert a log", model=dialect.Insert, keeps=True),
+    Route(
+        "POST",
+        "/api/logs/insert",
+        insert,
+        dialect,
+        "ResponseLog: insert a log",
+        model=dialect.Insert,
+        keeps=True,
+        decodes=True,
+    ),
     Route("POST", "/api/logs/update", update, dialect, "ResponseLog: change a log", model=dialect.Update),
 ]
