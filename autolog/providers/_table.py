@@ -121,3 +121,9 @@ ROWS = (
                       ".dashscope.aliyuncs.com": "alibaba_cloud", ".maas.aliyuncs.com": "alibaba_cloud"},
         r"/api/v1/|/compatible-api/"),
 )  # fmt: skip
+
+#: Every path that is recognised at any host has one of these parts between slashes, or a colon in its last part.
+PARTS = frozenset({
+    *_OPENAI_RESOURCES.split("|"), *_GEMINI_RESOURCES.split("|"), "deployments", "cachedContents", "publishers",
+    "batchPredictionJobs", "endpoints", "operations", "messages", "complete", "model", "guardrail", "harnesses",
+})  # fmt: skip

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import autolog.providers
-from autolog._capture.libraries.calls import CallRules
+from autolog._capture.libraries.calls import CallRules, identifies_call
 from autolog._record.streams import Event
 from autolog.providers import SDKS, Format, format_at, format_for, format_named, format_of, provider_at
-from autolog.providers._table import ROWS
+from autolog.providers._table import ROWS, Row
 
 QUESTIONS = {
     name: function
@@ -80,6 +80,39 @@ def test_a_name_that_no_module_has_is_refused() -> None:
 def test_expressions_for_paths_are_in_order() -> None:
     for row in ROWS:
         re.compile(row.paths)
+
+
+def examples(pattern: Any) -> list[str]:
+    """Return texts that match a parsed regular expression: one for each of its alternatives."""
+    texts = [""]
+    for kind, value in pattern:
+        match str(kind):
+            case "LITERAL":
+                ends = [chr(value)]
+            case "BRANCH":
+                ends = [text for branch in value[1] for text in examples(branch)]
+            case "SUBPATTERN":
+                ends = examples(value[3])
+            case "MAX_REPEAT":
+                ends = examples(value[2]) if value[0] or value[1] == 1 else [""]
+                ends += [] if value[0] else [""]
+            case "IN" if str(value[0][0]) == "LITERAL":
+                ends = [chr(value[0][1])]
+            case "IN":
+                ends = ["7" if "DIGIT" in str(value[0][1]) else "x"]
+            case "AT" | "ASSERT_NOT":
+                ends = [""]
+            case _:
+                ends = ["x"]
+        texts = [text + end for text in texts for end in ends]
+    return texts
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.anywhere], ids=lambda row: row.module)
+def test_every_path_of_a_call_at_any_host_is_found_by_its_parts(row: Row) -> None:
+    paths = [path for path in examples(re._parser.parse(row.paths)) if re.search(row.paths, path)]  # type: ignore[attr-defined]
+    assert len(paths) > 5
+    assert [path for path in paths if not identifies_call(path)] == []
 
 
 @pytest.mark.parametrize(

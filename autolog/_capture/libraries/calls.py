@@ -23,7 +23,7 @@ from autolog._capture.tee import MAX_STREAM_BYTES
 from autolog._guard import report
 from autolog._record.ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
-from autolog.providers._table import ROWS
+from autolog.providers._table import PARTS, ROWS
 
 
 def _alternatives(pattern: str) -> Iterator[str]:
@@ -128,10 +128,17 @@ class CallRules:
         return found if found is not None and found.billable(method, path) else None
 
 
-@functools.lru_cache(maxsize=4096)
 def identifies_call(path: str) -> bool:
-    """Return whether a path, given without its query, identifies a call at any host."""
-    return _ANYWHERE.search(path.partition("#")[0]) is not None
+    """Return whether a path, with or without its first slash and its query, identifies a call at any host.
+
+    Nearly all other paths are told apart by their parts, which takes half the time of the search.
+    """
+    if "?" in path:
+        path = path.partition("?")[0]
+    if "#" in path:
+        path = path.partition("#")[0]
+    parts = path.split("/")
+    return not (PARTS.isdisjoint(parts) and ":" not in parts[-1]) and _ANYWHERE.search(f"/{path}") is not None
 
 
 class FailedCalls:
@@ -245,7 +252,7 @@ def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
                 return False
             if method == "GET" or len(parts) == 3 or (method != "POST" and method.upper() != "POST"):
                 return True
-            return not identifies_call(f"/{parts[3].partition('?')[0]}")
+            return not identifies_call(parts[3])
         except (ValueError, TypeError, AttributeError):  # not a request: let the library report it
             return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import json
 import socket
 import threading
@@ -288,13 +289,14 @@ def test_hosts_are_checked_where_they_are_given(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("module", ["httpx", "httpx2"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: Records) -> None:
+@pytest.mark.parametrize(("method", "most"), [("GET", 4), ("POST", 6)])
+def test_other_traffic_pays_for_a_few_steps(module: str, method: str, most: int, records: Records) -> None:
     httpx = pytest.importorskip(module)
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, text="x"))) as client:
+        paths = itertools.count()
 
         def ask() -> None:
-            client.request(method, "http://example.com/a/b?c=d")
+            client.request(method, f"http://example.com/a/{next(paths)}?c=d")
 
         def least() -> int:
             return min(count_calls(ask) for _ in range(3))  # garbage collection may add calls
@@ -303,7 +305,7 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
         before = least()
         autolog.patch_http()
         ask()
-        assert least() - before <= 4
+        assert least() - before <= most
     assert not records
 
 
