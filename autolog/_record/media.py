@@ -82,7 +82,13 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
     return list(_in_json(body))
 
 
+#: Replaces the characters of base64 by one, so that many of them in a row are found in a fraction of the time.
+_RUNS = bytes(120 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/") else 32 for byte in range(256))
+
+
 def _in_json(body: bytes) -> Iterator[Entry]:
+    if b"x" * MIN_CHARACTERS not in body.translate(_RUNS):
+        return
     for found in _BASE64.finditer(body):
         start, end = found.span(2)
         kind = found[1].decode() if found[1] else _kind_of(body, found.start(), found.end(), start)

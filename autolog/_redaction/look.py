@@ -22,7 +22,7 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.pieces import REPEATED
-from autolog._redaction.places import ends_in_code, logins_in, may_hold_password
+from autolog._redaction.places import PASSWORD_WORDS, ends_in_code, logins_in, may_hold_password
 from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
 
 #: What may come between a name and its value.
@@ -82,7 +82,10 @@ def _leading_in_texts() -> tuple[tuple[frozenset[bytes], LatePattern], ...]:
     return tuple(patterns_by_words(_leads_to(_NAMED_IN_TEXT)))
 
 
-_WANTED = {**dict.fromkeys((*_LEADS, *WORDS, b"bearer", b"basic", BEFORE_CODE), b""), b"token": rb"(?!s)"}
+_WANTED = {
+    **dict.fromkeys((*_LEADS, *WORDS, *PASSWORD_WORDS, b"bearer", b"basic", BEFORE_CODE), b""),
+    b"token": rb"(?!s)",
+}
 #: One search for all words rules out most texts, and saves some twenty searches for a word and what has to follow it.
 #: Long texts contain most of the words, so for them it is skipped.
 _find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 262_144
@@ -125,7 +128,7 @@ def _may_hold(body: bytes) -> bool:
         _leads(lowered, body, words, _LEADING)
         or ((b"bearer" in words or b"basic" in words) and _SCHEMES.search(lowered) is not None)
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
-        or may_hold_password(body, lowered, b"login" in words)
+        or may_hold_password(body, lowered, words)
         or may_hold_credential(body, lowered, words)
         or (b"pass" in words and may_hold_column(lowered))
         or may_speak(body, lowered, words)

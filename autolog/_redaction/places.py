@@ -78,20 +78,25 @@ def _run(searches: Iterable[tuple[tuple[bytes, ...], Search]], text: bytes, lowe
                 break
 
 
-def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
+#: Words in commands and files with passwords, in lower case.
+PASSWORD_WORDS = frozenset({b"login", b"env ", b"setx ", b"private-lines"})
+
+
+def may_hold_password(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
     """Return whether a body may contain a password at such a place, other than as an assignment to a secret's name.
 
     Args:
         lowered: the body in lower case.
-        login: whether the word `login` may occur in it.
+        words: the members of `PASSWORD_WORDS` that may occur in it.
     """
     searches = _OPTIONS_IN_BODIES.searches(lowered)
-    if login or any(port in body for port in _PORTS):
+    if b"login" in words or b":54" in body or (b"*" in body and b":*:" in body):  # .netrc and .pgpass
         searches.append(_files)
     for search in searches:
         if next(search(body, lowered), None):
             return True
-    return any(sign in body for sign in (b"ENV ", b"setx ", b"Private-Lines"))  # the walk finds those passwords
+    signs = (b"ENV ", b"setx ", b"Private-Lines") if words & PASSWORD_WORDS else ()
+    return any(sign in body for sign in signs)  # the walk finds those passwords
 
 
 # Commands, and their options that take a password
@@ -266,8 +271,6 @@ _FILES = (
     (re.compile(rb"(?:jdb)\Z"), re.compile(rb"c(?<=jdbc):oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@"), bool),
     (re.compile(rb""), re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)"), bool),
 )  # fmt: skip
-#: Signs of .pgpass in an undecoded body; the sign of .netrc is the word `login`.
-_PORTS = (b":*:", b":54")
 
 
 def _files(text: bytes, _: bytes) -> Iterator[Span]:
