@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -45,10 +46,18 @@ def make_folder(folder: Path) -> None:
 def make_private(path: Path) -> None:
     """Create an empty file that only this user may read and write, unless it exists, because logs contain prompts.
 
+    A file that exists is not opened: closing it would release the locks that SQLite holds on it for this process, and
+    other processes would then remove its write-ahead log (https://sqlite.org/howtocorrupt.html, section 2.2).
+
     Raises:
         OSError: if the file cannot be created.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    target = os.path.realpath(path)  # a link may lead to where there is nothing yet
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.mknod(target, stat.S_IFREG | 0o600)  # without opening it: another thread may be faster, and lock it
+        except PermissionError:  # on macOS, where only root may do this
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def fallback_folder(make: bool) -> Path:

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -54,6 +55,28 @@ def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path, monkeypat
         open_store(f"sqlite:///{kind}")
     with pytest.raises(StoreError, match="this is not a file"):
         Journal(Path(kind), "target", 1_000_000, 60).add([Record(id="one")])
+
+
+READS = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM sqlite_master').fetchone()"
+
+
+@pytest.mark.parametrize("kind", ["store", "journal"])
+def test_opening_a_file_twice_leaves_its_locks_alone(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+
+    def write(name: str) -> Any:
+        if kind == "store":
+            opened: Any = open_store(f"sqlite:///{path}")
+            opened.write([Record(id=name)])
+        else:
+            opened = Journal(path, "somewhere", 1_000_000, 60)
+            opened.add([Record(id=name)])
+        return opened
+
+    both = [write("one"), write("two")]
+    # Without our locks on it, another process that closes the file takes itself for the last, and removes the log
+    subprocess.run([sys.executable, "-c", READS, path], check=True)
+    assert Path(f"{path}-wal").exists(), both
 
 
 def test_after_the_file_was_deleted_a_new_one_takes_what_comes(tmp_path: Path) -> None:
