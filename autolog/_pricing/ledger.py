@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -105,6 +106,8 @@ class Ledger:
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        if self._path != ":memory:" and not (file := Path(self._path)).stat().st_size:
+            file.chmod(0o600)  # SQLite has just created it; its log gets the same mode
         use_write_ahead_log(db)
         db.execute("PRAGMA synchronous=NORMAL")
         db.executescript(_SCHEMA)

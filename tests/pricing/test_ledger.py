@@ -129,6 +129,18 @@ def test_threads_cannot_both_take_what_is_left(opens: Opens) -> None:
     assert servers[0].figures(HOURLY) == (0.0, pytest.approx(0.0625 * len(taken)))
 
 
+def test_only_the_user_may_read_the_file(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        ledger = Ledger(str(tmp_path / "l"))
+        assert ledger.reserve("1", [USERS], 0.1, 60) is None
+    finally:
+        os.umask(old)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("l", "l-wal", "l-shm"), 0o600
+    )
+
+
 def test_a_new_file_that_another_connection_has_locked_is_waited_for(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "l", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
