@@ -18,6 +18,18 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"), "aws-sdk-bedrock-runtime": ("aiohttp",),
     "zhipuai": ("httpx",),
 }  # fmt: skip
+_SOCKETS = "use WebSockets"
+#: What is not recorded of SDKs that are recorded otherwise, by distribution.
+EXCEPT: Mapping[str, str] = {
+    "google-genai": f"aio.live and live interactions, which {_SOCKETS}",
+    "boto3": "two-way streams and Bedrock Data Automation",
+    "aws-sdk-bedrock-runtime": "two-way streams",
+    "mistralai": f"realtime speech and transcription, which {_SOCKETS}",
+    "dashscope": f"realtime speech and dialogues, which {_SOCKETS}",
+    "litellm": f"its realtime API, whose calls {_SOCKETS}",
+    "together": f"beta.realtime, whose calls {_SOCKETS}",
+    "portkey-ai": f"realtime, whose calls {_SOCKETS}",
+}
 _SERVED = "it runs models in the program itself"
 #: SDKs whose calls cannot be recorded, because they use gRPC, a format of their own or no network, and what to do
 #: instead.
@@ -53,7 +65,8 @@ class Installed(msgspec.Struct, frozen=True):
             `library` for such a library, `none` if it cannot be recorded.
         patched: whether its calls are recorded.
         calls: the number of calls recorded in this process; None if the layer cannot tell.
-        note: the libraries it goes through, why it is not patched, or how to have its calls recorded otherwise.
+        note: the libraries it goes through, what is not recorded, why it is not patched, or how to have its calls
+            recorded otherwise.
     """
 
     name: str
@@ -91,9 +104,13 @@ def inventory(
 def _sdks(patched: Mapping[str, int], problems: Mapping[str, str]) -> Iterator[Installed]:
     for name, sdk in SDKS.items():
         if version := version_of(sdk.distribution):
-            yield Installed(
-                sdk.distribution, version, "sdk", name in patched, patched.get(name, 0), problems.get(name, "")
-            )
+            note = problems.get(name) or excepted(sdk.distribution)
+            yield Installed(sdk.distribution, version, "sdk", name in patched, patched.get(name, 0), note)
+
+
+def excepted(distribution: str) -> str:
+    """Return what is not recorded of an SDK that is recorded otherwise; empty if there is nothing."""
+    return f"except for {EXCEPT[distribution]}" if distribution in EXCEPT else ""
 
 
 def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
@@ -102,7 +119,8 @@ def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
             installed = [
                 library for library in through if version_of(library) or library == "lm15"
             ]  # DSPy brings its own
-            yield Installed(name, version, "http", libraries is not None, None, f"through {' and '.join(installed)}")
+            note = ", ".join(filter(None, (f"through {' and '.join(installed)}", excepted(name))))
+            yield Installed(name, version, "http", libraries is not None, None, note)
     for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore", "lm15"):
         if version := version_of(name):
             yield Installed(name, version, "library", libraries is not None, (libraries or {}).get(name, 0))

@@ -175,7 +175,7 @@ def _protocol(name: str, version: str | None) -> Check:
 
 
 def _sdks(calls: Counter[str]) -> Iterator[Check]:
-    from autolog._capture.inventory import inventory
+    from autolog._capture.inventory import excepted, inventory
     from autolog._capture.patch import make_patches
     from autolog.errors import PatchError
 
@@ -184,8 +184,9 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
         try:
             patch.apply()
             __import__(SDKS[name].base)
-            version = importlib.metadata.version(SDKS[name].distribution)
-            yield name, True, f"{version} can be patched{_seen(calls, name)}"
+            distribution = SDKS[name].distribution
+            can = " ".join((importlib.metadata.version(distribution), "can be patched", excepted(distribution))).strip()
+            yield name, True, f"{can}{_seen(calls, name)}"
         except PatchError as error:
             if error.missing:
                 missing.append(name)

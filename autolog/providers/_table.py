@@ -95,8 +95,10 @@ ROWS = (
                          "type:dream"})),
     Row("sagemaker", {"runtime.sagemaker.": "aws.sagemaker", "runtime-fips.sagemaker.": "aws.sagemaker",
                       "gateway-runtime.sagemaker.": "aws.sagemaker",
-                      "inferencerouter-runtime.sagemaker.": "aws.sagemaker"},
-        r"/(endpoints|inference-routers|global-inference-gateway)/[^/]+/(async-)?invocations(-response-stream)?$"),
+                      "inferencerouter-runtime.sagemaker.": "aws.sagemaker",
+                      "job-runtime.sagemaker.": "aws.sagemaker"},
+        r"/(endpoints|inference-routers|global-inference-gateway)/[^/]+/(async-)?invocations(-response-stream)?$"
+        r"|^/sample(-with-response-stream)?$"),
     Row("bedrock", {".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock"},
         r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$|/guardrail/.+/apply$"
         r"|/harnesses/invoke$",

@@ -32,6 +32,9 @@ _ROUTES = (
     (r"/fim/completions$", "text_completion"),
     (r"/embeddings$", "embeddings"),
     (r"/moderations$|/classifications$", "moderation"),
+    (r"/live-judging$", "evaluation"),
+    (r"/search-indexes/[^/]+/search$", "retrieval"),
+    (r"/search-indexes/[^/]+/documents$", "embeddings"),
     (r"/ocr$|/libraries/[^/]+/documents(/[^/]+(/(status|reprocess))?)?$", "ocr"),
     (r"/audio/transcriptions$", "transcription"),
     (r"/audio/speech$", "speech"),
@@ -103,9 +106,17 @@ def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
     return openai.batch_results(path, body)
 
 
+#: Why the cost of a call cannot be computed, by a part of its path.
+_UNBILLED = {
+    "/libraries/": "processing a library's document has no published price",
+    "/live-judging": "the response does not report the tokens of the judge's model",
+    "/search-indexes/": "search indexes have no published price",
+}
+
+
 def unbilled_reason(path: str) -> str | None:
     """Return why the cost of a call to this path cannot be computed; None if it can."""
-    return "processing a library's document has no published price" if "/libraries/" in path else None
+    return next((reason for part, reason in _UNBILLED.items() if part in path), None)
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:

@@ -31,6 +31,7 @@ provider_name = "aws.sagemaker"
 _CALL = (
     r"/(?:endpoints|inference-routers|global-inference-gateway)/([^/]+)"
     r"/(?:invocations|async-invocations|invocations-response-stream)$"
+    r"|^/sample(?:-with-response-stream)?$"  # the model of a training job, whose requests and responses are OpenAI's
 )
 
 
@@ -41,7 +42,7 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call invokes an endpoint, a router or a gateway."""
+    """Return whether a call invokes an endpoint, a router, a gateway or the model of a training job."""
     return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 

@@ -12,6 +12,7 @@ from commands import run
 
 import autolog
 from autolog._capture import inventory
+from autolog.providers import SDKS
 from autolog.testing import Records
 
 
@@ -85,7 +86,18 @@ def test_models_in_the_program_itself_can_be_served_instead(gone: Path, records:
     assert "vllm serve" in found["vllm"]["note"]
     assert "/openai/v1" in found["oci"]["note"]
     assert (found["aws-sdk-bedrock-runtime"]["layer"], found["aws-sdk-bedrock-runtime"]["note"]) == (
-        "http", "through aiohttp")  # fmt: skip
+        "http", "through aiohttp, except for two-way streams")  # fmt: skip
+
+
+def test_what_is_out_of_reach_of_a_recorded_sdk_is_named(gone: Path, records: Records) -> None:
+    for name in ("google-genai", "together"):
+        install(gone, name, "9.0")
+    found = listed()
+    assert "aio.live" in found["google-genai"]["note"]
+    assert "WebSockets" in found["together"]["note"]
+    assert "aio.live" in " ".join(run("doctor").output.split())
+    named = {sdk.distribution for sdk in SDKS.values()} | set(inventory.THROUGH)
+    assert set(inventory.EXCEPT) <= named
 
 
 def test_every_library_that_is_named_is_one_that_is_patched() -> None:

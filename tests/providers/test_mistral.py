@@ -177,3 +177,22 @@ def test_a_document_of_a_library_is_processed_after_it_was_added(state: str, fin
         assert (found.key, found.operation, found.final) == ("document:d", "ocr", final)
     record = read_call(f"https://api.mistral.ai{path}", {}, body)
     assert "no published price" in (record.cost_details or {})["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("path", "request_body", "body", "operation", "why"),
+    [
+        ("/v1/observability/judges/j/live-judging", {"messages": []}, {"analysis": "Fine.", "answer": 0.8},
+         "evaluation", "judge"),
+        ("/v1/context/search-indexes/i/search", {"query": "rivers"}, {"results": []}, "retrieval", "no published price"),
+        ("/v1/context/search-indexes/i/documents", {"documents": []}, {}, "embeddings", "no published price"),
+    ],
+)  # fmt: skip
+def test_judges_and_search_indexes_are_recorded_without_a_cost(
+    path: str, request_body: Any, body: Any, operation: str, why: str
+) -> None:
+    assert mistral.billable("POST", path)
+    assert not mistral.billable("GET", path)
+    record = read_call(f"https://api.mistral.ai{path}", request_body, body)
+    assert (record.operation_name, record.cost) == (operation, None)
+    assert why in (record.cost_details or {})["unknown"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from wire import AWS, ndjson, read_call, sse, tokens
 
+from autolog._capture.libraries.calls import CallRules
 from autolog.providers import format_for, provider_at, sagemaker
 
 HOST = "runtime.sagemaker.eu-west-1.amazonaws.com"
@@ -46,6 +47,15 @@ def test_its_hosts_are_not_bedrocks() -> None:
         host = f"{kind}-runtime.sagemaker.eu-west-1.amazonaws.com"
         assert (provider_at(host), format_for(host, path)) == ("aws.sagemaker", sagemaker)
         assert (sagemaker.billable("POST", path), sagemaker.model_in(path)) == (True, "llama")
+
+
+@pytest.mark.parametrize("path", ["/sample", "/sample-with-response-stream"])
+def test_the_model_of_a_training_job_answers_in_openais_format(path: str) -> None:
+    host = "job-runtime.sagemaker.us-east-1.amazonaws.com"
+    assert CallRules({}).reader("POST", host, path) is sagemaker
+    record = read_call(f"https://{host}{path}", {"messages": []}, CHAT)
+    assert (record.operation_name, record.provider_name, tokens(record)[:2]) == ("chat", "aws.sagemaker", (9, 2))
+    assert record.cost is None
 
 
 @pytest.mark.parametrize(
