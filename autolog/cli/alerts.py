@@ -21,10 +21,11 @@ _COLUMNS = (
     Column("project", least=8, most=20, leave=2), Column("filters", least=8, leave=1),
 )  # fmt: skip
 _EVENTS = 10
+_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@_json_option
 @administration_options
 @click.pass_context
 def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | None) -> None:
@@ -41,6 +42,14 @@ def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | N
     """
     if ctx.invoked_subcommand is None:
         _list(administration(store, server).alerts(), as_json)
+
+
+@alerts.command("list")
+@_json_option
+@administration_options
+def list_them(as_json: bool, store: str | None, server: str | None) -> None:
+    """List alerts and their latest events, as `autolog alerts` does."""
+    _list(administration(store, server).alerts(), as_json)
 
 
 def _list(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -133,6 +133,7 @@ def test_alerts_are_set_and_seen_over_http_as_in_the_store(server: Live) -> None
     for at in (there, here):
         shown = output("alerts", *at)
         assert "firing since" in shown
+        assert output("alerts", "list", *at) == shown
         assert "FIRING errors: error rate 10% (above 5% over 31d, 10 calls) in all projects, tag=t" in shown
     assert "delivered errors" in output("alerts", "test", "errors", *there)
     output("alerts", "remove", "errors", *there)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autolog._display import diff
 from autolog._record.record import Record
+from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.overview import percent
@@ -16,10 +17,19 @@ OFFERED, LOOKED_THROUGH = 12, 200
 
 def compare(request: PageRequest) -> Reply:
     ids = [request.parameter("a"), request.parameter("b")]
-    if not all(ids):
+    try:
+        if all(ids):
+            return _side_by_side(request, ids)
         first = request.record(ids[0], bodies=False) if ids[0] else None
-        others = offered(request.store, first) if first else []
-        return request.render("compare.html", left=None, ids=ids, place="compare", first=first, others=others)
+    except Fault as fault:  # the form keeps the ids
+        return request.render(
+            "compare.html", fault.status, wrong=fault.message, ids=ids, place="compare", left=None, first=None
+        )
+    others = offered(request.store, first) if first else []
+    return request.render("compare.html", left=None, ids=ids, place="compare", first=first, others=others)
+
+
+def _side_by_side(request: PageRequest, ids: list[str]) -> Reply:
     left, right = (request.record(record_id) for record_id in ids)
     return request.render(
         "compare.html", left=left, right=right, ids=ids, place="compare",

@@ -83,8 +83,10 @@ def percent(now: float, before: float) -> str:
 def overview(request: PageRequest) -> Reply:
     by = request.parameter("by") or "model"
     only, _, value = request.parameter("only").partition(":")
-    if by not in GROUPS or (only and only not in DIMENSIONS[1:]):
-        raise Fault(400, f"by: choose one of {', '.join(GROUPS)}; charts of one value by {', '.join(DIMENSIONS[1:])}")
+    if by not in GROUPS:
+        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
+    if only and only not in DIMENSIONS[1:]:
+        raise Fault(400, f"only: {only[:50]!r} is not one of {', '.join(DIMENSIONS[1:])}, with : and a value after it")
     query = _query(request)
     since, until = _ends(query)
     length = until - since
