@@ -85,20 +85,22 @@ def find_tariff(provider: str | None, model: str, context: Context, at: datetime
     Raises:
         LookupError: if the model or its provider is unknown.
     """
-    from genai_prices import data_snapshot
-
     minute = (at or datetime.now(UTC)).replace(second=0, microsecond=0)
-    found = _find(provider, model, context, minute, id(data_snapshot.get_snapshot()))
+    found = _find(provider, model, context, minute, id(_snapshots().get_snapshot()))
     if isinstance(found, Tariff):
         return found
     raise LookupError(found)
 
 
+@functools.cache
+def _snapshots() -> Any:
+    """Return genai-prices' module with its current table, imported when first needed."""
+    return importlib.import_module("genai_prices.data_snapshot")
+
+
 @functools.lru_cache(maxsize=1024)
 def _find(provider: str | None, model: str, context: Context, at: datetime, _table: int) -> Tariff | str:
-    from genai_prices import data_snapshot
-
-    snapshot = data_snapshot.get_snapshot()
+    snapshot = _snapshots().get_snapshot()
     try:
         seller, found = snapshot.find_provider_model(model, None, provider, None)
     except LookupError as error:

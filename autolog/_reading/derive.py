@@ -6,6 +6,8 @@ the same steps as stages of `_processing.pipeline`.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from autolog._pricing.bill import price_record
 from autolog._reading.describe import DERIVED, describe
 from autolog._record.media import note_media
@@ -26,11 +28,15 @@ def fill_in(record: Record, provider: Format | None = None) -> None:
 
 def derive(record: Record) -> None:
     """Fill in a log sent by a vendor's client, and note in `extra["given"]` which fields the client had set."""
-    given = {name for name in DERIVED if getattr(record, name) is not None} | set(record.extra.get("given", ()))
+    given = {name for name, value in zip(DERIVED, _derived_values(record), strict=True) if value is not None}
+    given.update(record.extra.get("given", ()))
     if record.status == "error":
         given.add("status")
     record.extra = {**record.extra, "given": sorted(given)}
     fill_in(record)
+
+
+_derived_values = attrgetter(*DERIVED)
 
 
 def forget(record: Record) -> None:

@@ -22,7 +22,9 @@ def preview(content: str | None) -> str | None:
     """Return the beginning of a text on one line, of at most PREVIEW characters; None if there is no text."""
     if not content:
         return None
-    flat = " ".join(content[: PREVIEW + 50].split())
+    head = content[: PREVIEW + 50]
+    # A printable text has no white space but blanks, and is on one line as it is, which is found out quickly.
+    flat = head.strip() if head.isprintable() and "  " not in head else " ".join(head.split())
     if len(flat) <= PREVIEW < len(content):  # the beginning has many blanks
         flat = " ".join(content[: PREVIEW * 4].split())
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"

@@ -163,9 +163,13 @@ def format_of(host: str, path: str, request: dict[str, Any], response: dict[str,
     by_address = format_for(host, path)
     if by_address is not None and provider_at(host) is not None:
         return by_address
-    marks = {*request, *response, f"type:{text(response.get('type'))}"}
-    by_shape = next((row.module for row in ROWS if row.marks & marks), None)
+    marks = _MARKS & {*request, *response, f"type:{text(response.get('type'))}"}
+    by_shape = next((row.module for row in ROWS if row.marks & marks), None) if marks else None
     return format_named(by_shape) if by_shape else by_address or _openai
+
+
+#: The marks of all formats.
+_MARKS = frozenset().union(*(row.marks for row in ROWS))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -200,6 +204,7 @@ _MODEL_PREFIXES = (
 )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=1024)
 def provider_of_model(model: str | None) -> str | None:
     """Return the provider that makes a model, by its name, for logs that do not name the provider; None if unknown."""
     name = (model or "").lower()

@@ -22,6 +22,7 @@ from autolog.dialects import otlp
 from autolog.dialects.otlp._spans import decode_span
 from autolog.dialects.otlp._wire import Scope, Span
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
+from autolog.dialects.otlp.families._family import Family, everywhere
 from autolog.stores.query import Query
 
 
@@ -750,3 +751,25 @@ def test_an_object_that_python_cannot_read_costs_only_itself(server: Server) -> 
     for text in ("{'a': f()}", "{'" + "(" * 5000, "{'a': " + "[" * 3000 + "}"):
         assert server.call("POST", "/v1/traces", traces(span({**CHAT, "metadata.usage_object": text}))).is_success
     assert server.only().kind == "llm"
+
+
+class _Asked(dict[str, Any]):
+    """Empty attributes that remember for which names they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+
+@pytest.mark.parametrize(
+    "family", [each for each in FAMILIES if each.applies is everywhere], ids=lambda each: each.name
+)
+def test_a_family_declares_the_attributes_from_which_it_reads_bodies(family: Family) -> None:
+    """Check what `Family.narrowed` relies on: a family none of whose attributes are given is not asked for bodies."""
+    attributes = _Asked()
+    assert [body for body in (*family.requests(attributes), *family.responses(attributes)) if body] == []
+    assert all(family.narrowed(frozenset({name})) for name in attributes.names)

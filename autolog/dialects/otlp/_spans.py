@@ -21,7 +21,7 @@ from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, genai, litellm
-from autolog.dialects.otlp.families._family import Family, Names, everywhere, never, present
+from autolog.dialects.otlp.families._family import Family, everywhere, never, present
 from autolog.providers._fields import count
 
 #: Older names of operations, and the current ones.
@@ -43,8 +43,8 @@ def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT)
 
 def decode_span(span: Span) -> Record:
     """Decode a span as a record."""
-    families = tuple([family for family in FAMILIES if family.applies is everywhere or family.applies(span)])
     attributes = {**from_events(span.events), **_flat(span.attributes)}
+    families = _reading(tuple([family for family in _OF_SOME if family.applies(span)]), frozenset(attributes))
     record = Record(
         id=f"{span.trace_id}-{span.span_id}",
         dialect="otlp",
@@ -73,6 +73,26 @@ def decode_span(span: Span) -> Record:
     return record
 
 
+#: The families that apply to certain spans only.
+_OF_SOME = tuple(family for family in FAMILIES if family.applies is not everywhere)
+
+
+@functools.lru_cache(maxsize=256)
+def _reading(applying: tuple[Family, ...], given: frozenset[str]) -> tuple[Family, ...]:
+    """Return the families that decode a span with the given attributes, narrowed to these.
+
+    This is cached, because the spans of one sender have only a few different sets of attributes.
+
+    Args:
+        applying: those of `_OF_SOME` that apply to the span; they need not know its attributes.
+        given: the span's attributes.
+    """
+    pairs = [
+        (family, family.narrowed(given)) for family in FAMILIES if family.applies is everywhere or family in applying
+    ]
+    return tuple(narrow or family for family, narrow in pairs if narrow or family in applying)
+
+
 #: Attributes with the host of a call, or its URL.
 _ADDRESSES = ("server.address", "url.full", "http.url", "gen_ai.openai.api_base", f"{litellm.PARAMETERS}.api_base")
 
@@ -87,14 +107,14 @@ def complete(record: Record) -> None:
 
 
 #: Attributes that are objects with further attributes.
-_NESTED = ("mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
-           "langfuse.observation.cost_details", litellm.USAGE, litellm.PARAMETERS)  # fmt: skip
+_NESTED = frozenset({"mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
+                     "langfuse.observation.cost_details", litellm.USAGE, litellm.PARAMETERS})  # fmt: skip
 
 
 def _flat(attributes: Attributes) -> Attributes:
     """Return the attributes, and additionally those inside objects, under their full names."""
     found = dict(attributes)
-    for key in _NESTED:
+    for key in _NESTED.intersection(attributes):
         inner = _object_in(attributes.get(key))
         if isinstance(inner, dict):
             found |= {f"{key}.{word}": value for word, value in _leaves(inner)}
@@ -158,15 +178,15 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
 
     `ours` says that autolog made the span, so that the cost in it was computed by autolog.
     """
-    for family, texts, counts in _known_by(tuple(families), frozenset(attributes)):
-        for field, names in texts:
+    for family in _narrowed(tuple(families), frozenset(attributes)):
+        for field, names in family.texts.items():
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):
                 setattr(record, field, str(value))
-        _read_counts(record, family, counts, attributes)
+        _read_counts(record, family, attributes)
         if record.response_finish_reasons is None and (reasons := parsed(present(attributes, family.reasons))):
             record.response_finish_reasons = [*map(_reason, reasons if isinstance(reasons, list) else [reasons])]
-        if record.cost is None:
+        if record.cost is None and family.costs:
             _read_cost(record, present(attributes, family.costs), attributes, ours)
         tags = parsed(present(attributes, family.tags))
         record.tags = record.tags or [str(tag) for tag in (tags if isinstance(tags, list) else [])]
@@ -174,29 +194,17 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
     _rename(record, attributes)
 
 
-#: Fields of a record, each with the names of attributes for it.
-Fields = tuple[tuple[str, tuple[str, ...]], ...]
-
-
 @functools.lru_cache(maxsize=256)
-def _known_by(families: tuple[Family, ...], given: frozenset[str]) -> tuple[tuple[Family, Fields, Fields], ...]:
-    """Return the families that know any of the given attributes, each with its texts and counts that are given.
-
-    This is cached, because the spans of one sender have only a few different sets of attributes.
-    """
-
-    def of(names: Names) -> Fields:
-        found = ((field, tuple(name for name in listed if name in given)) for field, listed in names.items())
-        return tuple((field, listed) for field, listed in found if listed)
-
-    return tuple((family, of(family.texts), of(family.counts)) for family in families if family.knows(given))
+def _narrowed(families: tuple[Family, ...], given: frozenset[str]) -> tuple[Family, ...]:
+    """Return the families that know any of the given attributes for a field of a record, narrowed to these."""
+    narrow = (family.narrowed(given) for family in families)
+    return tuple(family for family in narrow if family is not None and family.has_fields)
 
 
-def _read_counts(record: Record, family: Family, counts: Fields, attributes: Attributes) -> None:
-    known = {field for field in _SIDES if field in family.counts and getattr(record, field) is not None}
-    for field, names in counts:
-        if getattr(record, field) is None:
-            setattr(record, field, _number(field, present(attributes, names)))
+def _read_counts(record: Record, family: Family, attributes: Attributes) -> None:
+    unknown = [field for field in family.counts if getattr(record, field) is None]
+    for field in unknown:
+        setattr(record, field, _number(field, present(attributes, family.counts[field])))
     first = present(attributes, family.first_milliseconds)
     if record.time_to_first_chunk is None and isinstance(first, (int, float)):
         record.time_to_first_chunk = _number("time_to_first_chunk", first / 1000)
@@ -205,15 +213,12 @@ def _read_counts(record: Record, family: Family, counts: Fields, attributes: Att
     whole = record.usage_input_tokens
     total = _number("", present(attributes, family.totals))
     is_whole = total is not None and total == (whole or 0) + (record.usage_output_tokens or 0)
-    excluded = family.cache_beside and "usage_input_tokens" not in known and not is_whole
+    excluded = family.cache_beside and "usage_input_tokens" in unknown and not is_whole
     if whole is not None and (excluded or whole < cached):
         record.usage_input_tokens = whole + cached
-    excluded = family.reasoning_beside and "usage_output_tokens" not in known and not is_whole
+    excluded = family.reasoning_beside and "usage_output_tokens" in unknown and not is_whole
     if excluded and record.usage_output_tokens is not None:
         record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
-
-
-_SIDES = ("usage_input_tokens", "usage_output_tokens")
 
 
 def _reason(value: Any) -> str:

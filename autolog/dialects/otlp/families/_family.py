@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from autolog.dialects.otlp._wire import Attributes, Span
+
+T = TypeVar("T")
 
 #: Fields of a record, each with the names of attributes for it, of which the first present one is used.
 Names = Mapping[str, tuple[str, ...]]
@@ -58,6 +60,8 @@ class Family:
     """Whether a span that looks like a model call is only a step of the call, which has another span."""
     seconds: str | None = None
     """The attribute with the duration, for what is sent at its end as a span without one."""
+    bodies: tuple[str, ...] = ()
+    """Attributes from which bodies are read; a name that ends with a dot is the prefix of several."""
     requests: Callable[[Attributes], Iterator[Any]] = nothing
     """Yield the candidates for the request's body, the best first."""
     responses: Callable[[Attributes], Iterator[Any]] = nothing
@@ -72,24 +76,44 @@ class Family:
     _prefixes: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        listed = (
-            *self.texts.values(),
-            *self.counts.values(),
-            self.first_milliseconds,
-            self.costs,
-            self.reasons,
-            self.tags,
-            self.metadata,
-        )
-        names = {name for group in listed for name in group}
+        groups = (*self.texts.values(), *self.counts.values(), *(getattr(self, name) for name in _LISTS))
+        names = {name for group in (*groups, self.kinds, self.errors) for name in group}
         object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
 
-    def knows(self, attributes: AbstractSet[str]) -> bool:
-        """Return whether any of the attributes is one of this family's for a field of a record."""
-        if not self._names.isdisjoint(attributes):
-            return True
-        return bool(self._prefixes) and any(key.startswith(self._prefixes) for key in attributes)
+    def narrowed(self, given: frozenset[str]) -> Family | None:
+        """Return the family with only those of its attributes that are given; None if it reads none of them."""
+        if self._names.isdisjoint(given) and not _begin(given, self._prefixes):
+            return None
+
+        def named(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(name for name in names if name in given or (name.endswith(".") and _begin(given, name)))
+
+        def by_name(values: Mapping[str, T]) -> dict[str, T]:
+            return {name: values[name] for name in named(values)}
+
+        def by_field(fields: Names) -> Names:
+            return {field: names for field, listed in fields.items() if (names := named(listed))}
+
+        kept: dict[str, Any] = {name: named(getattr(self, name)) for name in _LISTS}
+        kept |= {name: by_name(getattr(self, name)) for name in ("kinds", "errors")}
+        kept |= {name: by_field(getattr(self, name)) for name in ("texts", "counts")}
+        return replace(self, **kept)
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether any of the family's attributes is for a field of a record."""
+        lists = (self.first_milliseconds, self.costs, self.reasons, self.tags, self.metadata)
+        return any((self.texts, self.counts, *lists))
+
+
+#: The fields of a family that are lists of attributes.
+_LISTS = ("first_milliseconds", "costs", "reasons", "tags", "metadata", "calls", "tool", "totals", "bodies")
+
+
+def _begin(names: Iterable[str], beginning: str | tuple[str, ...]) -> bool:
+    """Return whether any of the names has the beginning, or one of several."""
+    return bool(beginning) and any(name.startswith(beginning) for name in names)
 
 
 def present(attributes: Attributes, names: tuple[str, ...]) -> Any:

@@ -88,6 +88,8 @@ FAMILY = Family(
     kinds={"gen_ai.operation.name": _OPERATIONS},
     calls=("gen_ai.request.model",),
     tool=("gen_ai.tool.call.id",),
+    bodies=("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
+            "gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"),
     requests=_requests,
     responses=_responses,
 )  # fmt: skip
@@ -131,6 +133,7 @@ OLDER = Family(
         "usage_output_tokens": ("gen_ai.usage.completion_tokens",),
     },
     calls=("gen_ai.usage.prompt_tokens",),
+    bodies=("gen_ai.prompt", "gen_ai.prompt.", "gen_ai.completion", "gen_ai.completion."),
     requests=_older_requests,
     responses=_older_responses,
 )

@@ -36,6 +36,7 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
 FAMILY = Family(
     name="google",
     texts={"session": (_PREFIX + "session_id",)},
+    bodies=tuple(_PREFIX + name for name in ("llm_request", "llm_response", "tool_call_args", "tool_response")),
     requests=_requests,
     responses=_responses,
 )

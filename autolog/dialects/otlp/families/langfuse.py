@@ -60,6 +60,8 @@ FAMILY = Family(
         },
     },
     calls=("langfuse.observation.model.name",),
+    bodies=("langfuse.observation.input", "langfuse.observation.output", "langfuse.trace.input",
+            "langfuse.trace.output"),
     requests=_requests,
     responses=_responses,
     cache_beside=True,

@@ -42,6 +42,7 @@ FAMILY = Family(
     },
     costs=("mlflow.llm.cost.total_cost",),
     kinds={"mlflow.spanType": _KINDS},
+    bodies=("mlflow.spanInputs", "mlflow.spanOutputs"),
     requests=_requests,
     responses=_responses,
 )

@@ -69,6 +69,8 @@ FAMILY = Family(
         },
     },
     calls=("llm.model_name", "embedding.model_name"),
+    bodies=("input.value", "output.value", "tool.parameters", "llm.input_messages.", "llm.output_messages.",
+            "llm.prompts.", "embedding.embeddings.", "retrieval.documents.", "reranker.output_documents."),
     requests=_requests,
     responses=_responses,
 )  # fmt: skip

@@ -41,6 +41,7 @@ FAMILY = Family(
     metadata=(_PROPERTIES,),
     kinds={"traceloop.span.kind": {"workflow": "chain", "task": "function", "agent": "agent", "tool": "tool"}},
     calls=("llm.request.type", "llm.request.model"),
+    bodies=("traceloop.entity.input", "traceloop.entity.output"),
     requests=_requests,
     responses=_responses,
 )

@@ -81,6 +81,8 @@ FAMILY = Family(
     },
     calls=("ai.model.id",),
     tool=("ai.toolCall.name",),
+    bodies=("ai.prompt", "ai.prompt.messages", "ai.value", "ai.values", *_TEXTS, *_CALLS, "ai.toolCall.args",
+            "ai.toolCall.input", "ai.toolCall.result", "ai.toolCall.output"),
     requests=_requests,
     responses=_responses,
 )  # fmt: skip
