@@ -79,6 +79,20 @@ def test_a_reservation_expires_and_its_late_cost_still_counts(opens: Opens, cloc
     assert accounts.figures(HOURLY) == (0.0, 0.0)
 
 
+def test_a_reservation_is_seen_even_if_it_was_refused_before_the_clock_was_set_back(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = opens(), opens()
+    assert first.reserve("other", [HOURLY], 0.9, 60) is None
+    assert first.reserve("late", [HOURLY], 0.05, 60) is None
+    first.settle("late", 0.0)
+    first.settle("other", 0.0)
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 60_000_000_000)
+    assert second.reserve("late", [HOURLY], 0.9, 60) is None
+    assert first.reserve("more", [HOURLY], 0.2, 60) is not None
+
+
 def test_what_was_spent_long_ago_is_forgotten(opens: Opens, clock: Clock) -> None:
     accounts, ever = opens(), Claim("ever", 1.0)
     accounts.add([HOURLY, ever], 1.0)

@@ -62,6 +62,14 @@ class Row(NamedTuple):
     version: int
 
 
+class _Sums(NamedTuple):
+    """The dollars spent and reserved under a limit, and the version of the row of one reservation, 0 without a row."""
+
+    spent: float
+    reserved: float
+    version: int
+
+
 class Reservations:
     """Reserves and settles amounts in dollars. Every method may be called from any thread.
 
@@ -98,24 +106,18 @@ class Reservations:
         self, number: str, limits: Sequence[Limit], bound: float, seconds: float, record: str
     ) -> tuple[int, float, float] | None:
         now = self._now()
-        if (refused := self._exceeded(limits, bound, now, inserted=False)) is not None:
+        before = [self._figures(limit, now, number) for limit in limits]
+        if (refused := _exceeded(limits, before, bound, own=0.0)) is not None:
             return refused
-        rows = [self._row(limit, number, record, _RESERVED, bound, now, now + seconds) for limit in limits]
+        rows = [
+            self._row(limit, number, record, _RESERVED, bound, now, now + seconds, after=sums.version)
+            for limit, sums in zip(limits, before, strict=True)
+        ]
         self._insert(rows)
-        if (refused := self._exceeded(limits, bound, now, inserted=True)) is not None:
+        after = [self._figures(limit, now) for limit in limits]
+        if (refused := _exceeded(limits, after, bound, own=bound)) is not None:
             self._insert([_changed(row, state=_WITHDRAWN, amount=0.0) for row in rows])
         return refused
-
-    def _exceeded(
-        self, limits: Sequence[Limit], bound: float, now: float, inserted: bool
-    ) -> tuple[int, float, float] | None:
-        for index, limit in enumerate(limits):
-            spent, reserved = self._figures(limit, now)
-            others = reserved - bound if inserted else reserved
-            # A call of unknown cost reserves nothing, and may be sent until the limit is reached
-            if spent + others + bound > limit.limit * (1 + _ROUNDING) or spent >= limit.limit:
-                return index, spent, max(0.0, others)
-        return None
 
     def settle(self, number: str, cost: float) -> None:
         """Replace a reservation, even an expired one, by the real cost in dollars; 0 releases it."""
@@ -153,7 +155,8 @@ class Reservations:
 
     def figures(self, limit: Limit) -> tuple[float, float]:
         """Return the amounts spent and reserved, in dollars."""
-        return self._figures(limit, self._now())
+        sums = self._figures(limit, self._now())
+        return sums.spent, sums.reserved
 
     def keys(self, beginning: str) -> list[str]:
         """Return the keys that start with `beginning` and have spending or reservations."""
@@ -161,15 +164,16 @@ class Reservations:
         test = f"startsWith(key, {values.mark(beginning)}) AND state <> {_WITHDRAWN}"
         return [key for (key,) in self._db.query(f"SELECT DISTINCT key FROM budget FINAL WHERE {test}", values)]
 
-    def _figures(self, limit: Limit, now: float) -> tuple[float, float]:
+    def _figures(self, limit: Limit, now: float, number: str = "") -> _Sums:
         values = Values()
         since, later, key = values.mark(now - limit.period), values.mark(now), values.mark(limit.key)
-        ((spent, reserved),) = self._db.query(
+        (sums,) = self._db.query(
             f"SELECT sumIf(amount, state = {_SPENT} AND at > {since}), "
-            f"sumIf(amount, state = {_RESERVED} AND expires > {later}) FROM budget FINAL WHERE key = {key}",
+            f"sumIf(amount, state = {_RESERVED} AND expires > {later}), maxIf(version, id = {values.mark(number)}) "
+            f"FROM budget FINAL WHERE key = {key}",
             values,
         )
-        return spent, reserved
+        return _Sums(*sums)
 
     def _rows(self, column: str, value: str, state: int) -> list[Row]:
         values = Values()
@@ -177,17 +181,36 @@ class Reservations:
         test = f"{column} = {values.mark(value)} AND state = {state}"
         return [Row(*row) for row in self._db.query(f"SELECT {names} FROM budget FINAL WHERE {test}", values)]
 
-    def _row(self, limit: Limit, number: str, record: str, state: int, amount: float, at: float, expires: float) -> Row:
-        forget = _forget(max(at, expires), limit.period)
-        version = time.time_ns() // 1000
+    def _row(
+        self, limit: Limit, number: str, record: str, state: int, amount: float, at: float, expires: float,
+        after: int = 0,
+    ) -> Row:  # fmt: skip
+        forget, version = _forget(max(at, expires), limit.period), _version(after)
         return Row(limit.key, number, record, state, amount, 0.0, limit.period, at, expires, forget, version)
 
     def _insert(self, rows: Sequence[Row]) -> None:
         self._db.insert("budget", _COLUMNS, rows, at_once=True)
 
 
+def _exceeded(
+    limits: Sequence[Limit], figures: Sequence[_Sums], bound: float, own: float
+) -> tuple[int, float, float] | None:
+    """Return the first limit that a reservation exceeds, of which `own` dollars are among the reserved already."""
+    for index, (limit, sums) in enumerate(zip(limits, figures, strict=True)):
+        others = sums.reserved - own
+        # A call of unknown cost reserves nothing, and may be sent until the limit is reached
+        if sums.spent + others + bound > limit.limit * (1 + _ROUNDING) or sums.spent >= limit.limit:
+            return index, sums.spent, max(0.0, others)
+    return None
+
+
 def _changed(row: Row, **values: Any) -> Row:
-    return row._replace(version=max(row.version + 1, time.time_ns() // 1000), **values)
+    return row._replace(version=_version(row.version), **values)
+
+
+def _version(after: int) -> int:
+    """Return the version of a row that replaces one of version `after`, even if the clock has been set back since."""
+    return max(after + 1, time.time_ns() // 1000)
 
 
 def _spent(row: Row, cost: float, now: float, credit: float = 0.0) -> Row:
