@@ -52,17 +52,17 @@ companions: list[Companion] = []
 
 
 class OTelParent:
-    """An OpenTelemetry span as the parent of one of our spans."""
+    """An OpenTelemetry span as the parent of one of our spans; without `span` if only its trace is known."""
 
     __slots__ = ("name", "span", "trace")
 
-    def __init__(self, trace: int, span: int, name: str | None) -> None:
+    def __init__(self, trace: int, span: int | None, name: str | None) -> None:
         self.trace = trace
         self.span = span
         self.name = name
 
 
-def enclosing_span() -> Parent | None:
+def enclosing_span() -> Parent | OTelParent | None:
     """Return the caller's innermost span, whether ours, a framework's or OpenTelemetry's; None if there is none."""
     ours = _ours() if companions else current_span.get()
     api = sys.modules.get("opentelemetry.trace")
@@ -101,13 +101,20 @@ def claim(exchange: Any) -> None:
         report("looking for the span of a call", error)
 
 
-def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
+def _nearer(theirs: Any, ours: Parent | None) -> Parent | OTelParent | None:
     """Return the inner one of OpenTelemetry's current span and ours, which is the one that began later.
 
-    A span of a provider that we do not follow will not be recorded, and is a parent only if there is no other.
+    A span of a provider that we do not follow will not be recorded, and is a parent only if there is no other. Neither
+    will a span that the sampler dropped: a call inside it belongs to the span around that one, else to its trace.
     """
-    if not theirs.get_span_context().is_valid:
+    context = theirs.get_span_context()
+    if not context.is_valid:
         return ours
+    if _dropped(context):
+        around = None if bridge is None else bridge.around(context.trace_id)
+        if around is None:
+            return ours or OTelParent(_trace(context.trace_id), None, None)
+        theirs = around.span
     followed = _followed(theirs)
     if followed is None and ours is not None:
         return ours
@@ -117,8 +124,18 @@ def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
         if began_there is None or (began is not None and _on_our_clock(began_there) < began):
             return ours
     context = inner.get_span_context()
-    trace = context.trace_id if bridge is None else bridge.trace(context.trace_id)
-    return OTelParent(trace, context.span_id, getattr(inner, "name", None))
+    return OTelParent(_trace(context.trace_id), context.span_id, getattr(inner, "name", None))
+
+
+def _trace(trace_id: int) -> int:
+    return trace_id if bridge is None else bridge.trace(trace_id)
+
+
+def _dropped(context: Any) -> bool:
+    """Return whether a context is that of a span in this process which the sampler has dropped."""
+    if context.is_remote or context.trace_flags & 1:
+        return False
+    return bridge is None or bridge.live(context.span_id) is None  # may be recorded without being sampled
 
 
 def _followed(span: Any) -> Any:
@@ -155,6 +172,11 @@ class Bridge:
     def live(self, span: int) -> LiveSpan | None:
         """Return a span in progress by its number; None if it did not begin here, or has ended."""
         return self._live.get(span)
+
+    def around(self, trace_id: int) -> LiveSpan | None:
+        """Return the innermost span in progress of a trace that began in this context; None if there is none."""
+        spans = (self._live.get(number) for number in reversed(_begun.get()))
+        return next((live for live in spans if live and live.span.get_span_context().trace_id == trace_id), None)
 
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""
@@ -200,6 +222,9 @@ class Bridge:
         start_over_if_forked()
         context, parent = span.get_span_context(), span.parent
         ours = _ours()
+        if parent is not None and _dropped(parent):
+            outer = self.around(parent.trace_id)
+            parent = None if outer is None else outer.span.get_span_context()
         inside = parent.span_id if parent is not None else None
         began = getattr(ours, "start_ns", None)
         around = self._live.get(inside) if inside is not None else None

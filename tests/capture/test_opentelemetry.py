@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from autolog.testing import Records
 
 trace = pytest.importorskip("opentelemetry.trace")
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
+sampling = pytest.importorskip("opentelemetry.sdk.trace.sampling")
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +203,69 @@ def test_spans_that_are_neither_about_models_nor_around_calls_are_left_out(
         pass
     assert "SELECT" in by_name(records)
     bridge.keep_all = False
+
+
+AGENT = {"gen_ai.operation.name": "invoke_agent"}
+
+
+class Dropping(sampling.Sampler):
+    """Drops the spans of the given names, or all spans."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def should_sample(self, parent: Any, trace_id: int, name: str, kind: Any = None, attributes: Any = None,
+                      links: Any = None, trace_state: Any = None) -> Any:  # fmt: skip
+        drops = name in self.names or not self.names
+        decision = sampling.Decision.DROP if drops else sampling.Decision.RECORD_AND_SAMPLE
+        return sampling.SamplingResult(decision, attributes)
+
+    def get_description(self) -> str:
+        return "Dropping"
+
+
+@pytest.fixture
+def sampled(request: pytest.FixtureRequest, records: Records) -> Iterator[Any]:
+    """Return a tracer of a bridged provider that drops spans."""
+    provider = sdk.TracerProvider(sampler=Dropping(*request.param))
+    autolog.opentelemetry(provider)
+    yield provider.get_tracer("app")
+    bridging.leave()
+
+
+@pytest.mark.parametrize("sampled", [("http",)], indirect=True)
+@pytest.mark.parametrize("described", [False, True])
+def test_a_call_in_a_dropped_span_belongs_to_the_span_around_it(
+    described: bool, sampled: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    start, chat = sampled.start_as_current_span, {"gen_ai.operation.name": "chat"}
+    with start("agent", attributes=AGENT), start("http"):
+        with start("chat", attributes=chat) if described else contextlib.nullcontext():
+            ask(server)
+    call, agent = sorted(records, key=lambda record: record.kind == "agent")
+    assert (call.kind, call.parent_span_id, call.trace_id) == ("llm", agent.span_id, agent.trace_id)
+
+
+@pytest.mark.parametrize("sampled", [()], indirect=True)
+def test_calls_in_a_dropped_trace_have_its_id_and_no_parent(sampled: Any, server: ChatServer, records: Records) -> None:
+    autolog.patch_openai()
+    with sampled.start_as_current_span("agent", attributes=AGENT) as span:
+        ask(server)
+        with autolog.span("ours"), sampled.start_as_current_span("http"):
+            ask(server)
+    first, second, ours = records
+    assert {record.trace_id for record in records} == {f"{span.get_span_context().trace_id:032x}"}
+    assert (first.parent_span_id, ours.parent_span_id) == (None, None)
+    assert second.parent_span_id == ours.span_id
+
+
+def test_a_remote_parent_that_is_not_sampled_is_a_parent(server: ChatServer, records: Records) -> None:
+    autolog.patch_openai()
+    remote = trace.NonRecordingSpan(trace.SpanContext(7 << 120, 9 << 56, is_remote=True))
+    with trace.use_span(remote):
+        ask(server)
+    assert records[0].parent_span_id == f"{9 << 56:016x}"
 
 
 def test_a_span_that_fails_says_why(tracer: Any, records: Records) -> None:
