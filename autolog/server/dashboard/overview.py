@@ -50,7 +50,7 @@ class Change:
 
     @property
     def cost(self) -> str:
-        """The change of the cost, such as `+12 %`; empty if there was none before."""
+        """The change of the cost, such as `+12%`; empty if there was none before."""
         return percent(self.now.cost, self.before.cost)
 
     @property
@@ -76,8 +76,8 @@ class Change:
 
 
 def percent(now: float, before: float) -> str:
-    """Return a change, such as `+12 %`; empty if there is none, or none that can be expressed."""
-    return f"{100 * (now / before - 1):+,.0f} %" if before and round(100 * (now / before - 1)) else ""
+    """Return a change, such as `+12%`; empty if there is none, or none that can be expressed."""
+    return f"{100 * (now / before - 1):+,.0f}%" if before and round(100 * (now / before - 1)) else ""
 
 
 def overview(request: PageRequest) -> Reply:

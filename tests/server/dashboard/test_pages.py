@@ -79,7 +79,7 @@ def test_every_page_is_whole_and_harmless(browser: httpx2.Client, path: str) -> 
 def test_a_comparison_marks_other_words_and_gives_the_change_of_figures(browser: httpx2.Client) -> None:
     page = browser.get("/ui/compare?a=plain&b=failed").text
     assert re.findall(r'<tr class="changed"><th scope="row">([^<]*)', page) == ["status"]
-    assert "<td>3.00 s <small>+100 %</small>" in browser.get("/ui/compare?a=plain&b=other").text
+    assert "<td>3.00 s <small>+100%</small>" in browser.get("/ui/compare?a=plain&b=other").text
 
 
 def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
