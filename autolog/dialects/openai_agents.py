@@ -13,7 +13,7 @@ service tier of other calls, raw bodies, HTTP status and headers, and retries.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +39,8 @@ _OPERATIONS = {"generation": "chat", "response": "chat", "transcription": "trans
 #: Settings of a call that say where the model is served, and are no parameters.
 _PLACES = {"base_url", "model_impl"}
 
-#: Finds a record by its id.
-Find = Callable[[str], Record | None]
+#: Finds the records with given ids, as far as there are any.
+Find = Callable[[Collection[str]], Iterable[Record]]
 
 
 @dataclass(slots=True)
@@ -116,14 +116,16 @@ def _trace(trace_id: str, item: Json) -> Record:
 
 def join_traces(upload: Upload, find: Find) -> list[Record]:
     """Return the records of a batch: spans with their trace's session, and traces with the times of their spans."""
-    known = {span.trace_id: None for span in upload.spans if span.trace_id}
-    before = {trace_id: find(trace_id) for trace_id in [*known, *upload.traces] if trace_id is not None}
-    for trace_id, stored in before.items():
-        trace = upload.traces.setdefault(trace_id, Record(id=trace_id, dialect=name, kind="chain", trace_id=trace_id))
-        _add_times(trace, stored, [span for span in upload.spans if span.trace_id == trace_id])
+    spans = {trace_id: list[Record]() for trace_id in upload.traces}
     for span in upload.spans:
-        trace, stored = upload.traces[span.trace_id or ""], before[span.trace_id or ""]
-        span.session = trace.session or (stored.session if stored is not None else None)
+        spans.setdefault(span.trace_id or "", []).append(span)
+    before = {record.id: record for record in find(spans)}
+    for trace_id, of_trace in spans.items():
+        trace = upload.traces.setdefault(trace_id, Record(id=trace_id, dialect=name, kind="chain", trace_id=trace_id))
+        stored = before.get(trace_id)
+        _add_times(trace, stored, of_trace)
+        for span in of_trace:
+            span.session = trace.session or (stored.session if stored is not None else None)
     return [*upload.traces.values(), *upload.spans]
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from dialects.samples import Server
 from engines import every_store
+
+from autolog._record.record import Record
+from autolog.dialects import openai_agents
 
 PATH = "/v1/traces/ingest"
 TRACE = "trace_" + "a" * 32
@@ -106,6 +110,20 @@ def test_a_batch_that_is_sent_again_changes_nothing(server: Server) -> None:
         send(server, trace(), CALL, AGENT, TASK)
     assert len(server.rows()) == 4
     assert next(record for record in server.rows() if record.id == TRACE).duration == 4.5
+
+
+def test_the_traces_of_a_batch_are_looked_up_at_once() -> None:
+    spans = [{**CALL, "id": f"span_{n}", "trace_id": f"trace_{n % 3}", "parent_id": None} for n in range(6)]
+    lookups: list[set[str]] = []
+
+    def find(trace_ids: Collection[str]) -> list[Record]:
+        lookups.append({*trace_ids})
+        return [Record(id="trace_1", session="talk-1")]
+
+    records = openai_agents.join_traces(openai_agents.decode_items({"data": spans}), find)
+    assert lookups == [{"trace_0", "trace_1", "trace_2"}]
+    assert [record.id for record in records if record.kind == "chain"] == ["trace_0", "trace_1", "trace_2"]
+    assert [record.id for record in records if record.session == "talk-1"] == ["span_1", "span_4"]
 
 
 @every_store

@@ -280,6 +280,7 @@ def _rename(record: Record, attributes: Attributes) -> None:
 
 def _read_bodies(record: Record, families: Iterable[Family], attributes: Attributes) -> tuple[Any, Any]:
     """Set the bodies of a record; return them as data."""
+    families = [family for family in families if family.bodies]
     requests = (value for family in families for value in family.requests(attributes))
     responses = (value for family in families for value in family.responses(attributes))
     is_call = record.kind == "llm"

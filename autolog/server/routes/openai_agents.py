@@ -9,7 +9,7 @@ from autolog.server._writer import RecordWrite
 
 def ingest(call: Call) -> RecordWrite:
     upload = dialect.decode_items(call.object(), call.batch_items)
-    records = dialect.join_traces(upload, lambda trace_id: call.store.get(trace_id, call.project, bodies=False))
+    records = dialect.join_traces(upload, lambda trace_ids: call.store.by_ids(call.project, trace_ids))
     return call.keep(records, lambda _: Reply(200, dialect.encode_reply(upload)))
 
 

@@ -46,6 +46,7 @@ FAMILY = Family(
                       "tool.blocked_on_user": "span", "hook": "span"},
     },
     applies=lambda span: span.name.startswith("claude_code."),
+    bodies=("user_prompt", "tool_input", "tool_parameters", "tool_output"),
     requests=_requests,
     responses=_responses,
     cache_beside=True,

@@ -56,9 +56,11 @@ FAMILY = Family(
     costs=("operation.cost",),
     tags=("logfire.tags",),
     tool=("tool_arguments", "tool_response"),
+    bodies=("request_data", "response_data", "pydantic_ai.all_messages", "all_messages_events", "events",
+            "tool_arguments", "tool_response", "final_result"),
     requests=_requests,
     responses=_responses,
     applies=lambda span: not _MARKS.isdisjoint(span.attributes),
     step=_is_step,
     seconds="duration",
-)
+)  # fmt: skip
