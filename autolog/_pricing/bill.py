@@ -77,7 +77,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown(why)
     if record.status == "error" and usage.input is None:
         return unknown("the call failed, and the response does not say whether it was billed")
-    problem = invalid_usage(facts.raw_usage) or _missing_side(record, usage) or cost.contradiction(usage)
+    problem = invalid_usage(facts.raw_usage) or _missing_tokens(record, facts, usage) or cost.contradiction(usage)
     terms = _terms(record, facts)
     unstated = partial(_unstated, record, facts, usage)
     doubts = [*_doubts(record, facts, usage)]
@@ -188,10 +188,11 @@ def _region(url: str | None) -> str | None:
     return next((match[1] for pattern in _REGIONS if (match := re.search(pattern, url))), "global")
 
 
-#: Where URLs of OpenAI, Vertex and Bedrock name a region. Bedrock's price list is for its regions in the United States,
-#: which therefore do not count.
+#: Where URLs of OpenAI, Mistral, Vertex and Bedrock name a region. Bedrock's price list is for its regions in the
+#: United States, which therefore do not count.
 _REGIONS = (
     r"^https://([a-z]{2})\.api\.openai\.com",
+    r"^https://api\.([a-z]{2})\.mistral\.ai",
     r"googleapis\.com/.*/locations/([\w-]+)/",
     r"^https://([\w-]+)-aiplatform\.googleapis\.com",
     r"^https://aiplatform\.([\w-]+)\.rep\.googleapis\.com",
@@ -240,11 +241,17 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield f"the response says for how long {by_lifetime} of {usage.cache_creation} tokens were written to the cache"
 
 
-def _missing_side(record: Record, usage: Usage) -> str | None:
-    """Return a message if exactly one of input and output tokens is missing for an operation that bills both."""
+def _missing_tokens(record: Record, facts: Facts, usage: Usage) -> str | None:
+    """Return a message if tokens are missing of an operation that bills them."""
+    if record.operation_name in _BILL_INPUT and usage.input == 0 and not usage.output:
+        return None if _has_own_usage(record, facts) else "the log has 0 for tokens that its sender does not know"
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None
     if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):
         return None  # the missing side is zero
     missing = "input" if usage.input is None else "output"
     return f"the response does not say how many {missing} tokens there were"
+
+
+#: Operations that always have input.
+_BILL_INPUT = frozenset({"chat", "text_completion", "embeddings", "generate_content"})

@@ -347,7 +347,7 @@ def _doubts_by_kind(tariff: Tariff, counts: dict[str, Any], usage: Usage) -> lis
 
 
 #: The sellers whose responses do not state where inference ran; the URL of the call does.
-_SELL_BY_REGION = frozenset({"google", "aws"})
+_SELL_BY_REGION = frozenset({"google", "aws", "openai", "mistral"})
 
 
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:

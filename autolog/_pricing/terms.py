@@ -307,11 +307,13 @@ class StatedFact(NamedTuple):
     providers: frozenset[str] = frozenset()
 
 
-_OPENAI = frozenset({"openai", "azure.ai.openai"})
+#: The providers whose own usage object is not in OpenAI's format.
+OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
+_HAVE_TIERS = OWN_USAGE - {"cohere"} | {"openai", "azure.ai.openai", "mistral_ai"}
 
 #: What a log with plain counts may leave open.
 FACTS = (
-    StatedFact("which service tier was served", "service_tier", providers=_OPENAI | {"anthropic"}),
+    StatedFact("which service tier was served", "service_tier", providers=_HAVE_TIERS),
     StatedFact("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
     StatedFact("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
     StatedFact("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
@@ -324,9 +326,6 @@ FACTS = (
     StatedFact("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
     StatedFact("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
 )
-
-#: The providers whose own usage object is not in OpenAI's format.
-OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
 
 
 def unstated_by_reporter(

@@ -67,6 +67,7 @@ UNITS: dict[str, Unit] = {
 #: (its note on the model, verified there 2026-10-26).
 TWELVE_HOUR_WRITES = {"gpt-6.1-terra": 2.50}
 
+_GPT = re.compile(r"gpt-(\d)(?:\.(\d+))?(?!\d)")
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 
@@ -75,11 +76,17 @@ def geo_factor(seller: str, model: str, geo: str) -> float | None:
 
     Anthropic charges a factor of 1.1 for `us` from Claude 4.6 on, and nothing extra for earlier models
     (platform.claude.com/docs/en/about-claude/pricing, read 2026-11). Google charges 1.1 for Claude 4.5 and later at its
-    regional and multi-region endpoints (genai-prices' notes on these models), and nothing extra for earlier models. A
+    regional and multi-region endpoints (genai-prices' notes on these models), and nothing extra for earlier models.
+    OpenAI charges 1.1 at its regional hosts for models released since GPT-5.4 (developers.openai.com/api/docs/guides/
+    data-residency, read 2026-11), Mistral for all (docs.mistral.ai/inference/regional-inference, read 2026-11). A
     Bedrock price that depends on the inference profile does not also depend on the region.
     """
     if seller == "aws" and model.startswith(("global.", "regional.")):
         return 1.0
+    if seller == "mistral":
+        return 1.1
+    if seller == "openai" and (match := _GPT.match(model)):
+        return 1.1 if (int(match[1]), int(match[2] or 0)) >= (5, 4) else None
     match = _CLAUDE.match(model)
     if match is None or (seller == "anthropic" and geo != "us"):
         return None

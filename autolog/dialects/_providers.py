@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 
-#: Providers by the names that senders use, in the conventions' words. Vercel appends the API: `openai.chat`.
+from autolog.providers._table import ROWS
+
+#: Providers by the names that senders use, in lower case, and in the conventions' words. OpenLLMetry writes some names
+#: as their owners do (`MistralAI`); Vercel appends the API: `openai.chat`.
 _PROVIDERS = {
     "az.ai.openai": "azure.ai.openai", "azure": "azure.ai.openai", "azure-openai": "azure.ai.openai",
     "az.ai.inference": "azure.ai.inference", "aws_bedrock": "aws.bedrock", "amazon-bedrock": "aws.bedrock",
-    "AWS": "aws.bedrock", "aws": "aws.bedrock", "bedrock": "aws.bedrock", "vertex_ai": "gcp.vertex_ai",
-    "vertexai": "gcp.vertex_ai", "google": "gcp.gemini", "gemini": "gcp.gemini", "gcp.gen_ai": "gcp.gemini",
-    "Google": "gcp.gemini", "mistralai": "mistral_ai", "mistral": "mistral_ai", "xai": "x_ai", "OpenAI": "openai",
-    "Anthropic": "anthropic", "together_ai": "together", "fireworks_ai": "fireworks",
+    "aws": "aws.bedrock", "bedrock": "aws.bedrock", "vertex_ai": "gcp.vertex_ai", "vertexai": "gcp.vertex_ai",
+    "google": "gcp.gemini", "gemini": "gcp.gemini", "gcp.gen_ai": "gcp.gemini", "mistralai": "mistral_ai",
+    "mistral": "mistral_ai", "xai": "x_ai", "together_ai": "together", "togetherai": "together",
+    "fireworks_ai": "fireworks",
     "amazon_bedrock": "aws.bedrock", "bedrock_converse": "aws.bedrock", "google_genai": "gcp.gemini",
     "google_vertexai": "gcp.vertex_ai", "azure_openai": "azure.ai.openai",
 }  # fmt: skip
+_NAMES = {name for row in ROWS for name in row.hosts.values()}
 #: Values of the provider's field that name the sender of the span instead.
 _NO_PROVIDERS = {
     "strands-agents", "Langchain", "langchain", "semantic_kernel", "autogen", "crewai", "microsoft.agent_framework",
@@ -28,8 +32,9 @@ def provider_called(name: str | None) -> str | None:
     """Return the provider for a sender's name, in the conventions' words; None if the sender names itself instead."""
     if not name or name in _NO_PROVIDERS:
         return None
-    head = name if name in _PROVIDERS else name.partition(".")[0]
-    return _PROVIDERS.get(head, head if head in _WITH_API else name)
+    lower = name.lower()
+    head = lower if lower in _PROVIDERS else lower.partition(".")[0]
+    return _PROVIDERS.get(head, head if head in _WITH_API else lower if lower in _NAMES else name)
 
 
 def provider_response_id(given: str | None) -> str | None:

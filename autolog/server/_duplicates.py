@@ -237,6 +237,7 @@ class _Folding:
         all_of_them = join(winner.record, loser.record)
 
         def note(record: Record) -> None:
+            _share(loser.record, record)
             record.extra.setdefault("reports", {}).update(all_of_them)  # includes the reports folded into the loser
 
         self._change(loser, partial(_unbill, bearer=winner.record))
@@ -262,6 +263,21 @@ class _Folding:
             self._bill(inner, outer, new)
             if outer is new:
                 return
+
+
+#: What the report that bears the cost takes from others: who made the call, and how it is listed.
+_SHARED = (
+    "user", "session", "tags", "prompt_name", "prompt_id", "prompt_version", "input_preview", "output_preview",
+    "tool_calls", "request_stream",
+)  # fmt: skip
+
+
+def _share(other: Record, bearer: Record) -> None:
+    """Fill in what the bearer of a call's cost lacks and another report of the call has; bodies stay where they are."""
+    for name in _SHARED:
+        if not getattr(bearer, name):
+            setattr(bearer, name, getattr(other, name))
+    bearer.metadata = {**other.metadata, **bearer.metadata}
 
 
 def _unbill(record: Record, bearer: Record) -> None:

@@ -122,9 +122,18 @@ LANGSMITH = {
     "gen_ai.prompt": json.dumps({"messages": [[{"lc": 1, "id": ["langchain", "schema", "HumanMessage"], "kwargs": {"content": "Weather?"}}]]}),
     "gen_ai.completion": json.dumps([{"role": "assistant", "content": "One moment.", "tool_calls": [{"id": "c2", "name": "tides", "args": {}}]}]),
 }  # fmt: skip
+BRAINTRUST = {
+    "braintrust.span_attributes": '{"type": "llm", "name": "answer"}', "gen_ai.response.finish_reasons": ["stop"],
+    "braintrust.input_json": json.dumps([{"role": "user", "content": "Weather?"}]),
+    "braintrust.output_json": json.dumps([{"role": "assistant", "content": "One moment.", "tool_calls": [
+        {"id": "c2", "type": "function", "function": {"name": "tides", "arguments": "{}"}}]}]),
+    "braintrust.metadata": '{"model": "gpt-4o", "provider": "openai", "user_id": "ada"}',
+    "braintrust.metrics": '{"prompt_tokens": 100, "completion_tokens": 20, "prompt_cached_tokens": 60, "tokens": 120}',
+    "braintrust.scores": '{"tone": 0.5, "skipped": null}', "braintrust.tags": ["beta"],
+}  # fmt: skip
 SAID = {"genai": {**CHAT, "gen_ai.input.messages": json.dumps(PARTS), "gen_ai.output.messages": json.dumps(DONE)},
         "openllmetry": OPENLLMETRY, "openinference": OPENINFERENCE, "vercel": VERCEL, "pydantic-ai": PYDANTIC_AI, "adk": ADK,
-        "langfuse": LANGFUSE, "mlflow": MLFLOW, "langsmith": LANGSMITH}  # fmt: skip
+        "langfuse": LANGFUSE, "mlflow": MLFLOW, "langsmith": LANGSMITH, "braintrust": BRAINTRUST}  # fmt: skip
 
 
 @pytest.mark.parametrize("family", SAID)
@@ -171,6 +180,37 @@ def test_a_tool_of_vercels_has_its_name_and_a_stream_its_first_chunk() -> None:
     tool = decoded({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "weather", "ai.toolCall.args": "{}"})
     assert (tool.kind, tool.name) == ("tool", "weather")
     assert decoded({**VERCEL, "ai.response.msToFirstChunk": 250.5}).time_to_first_chunk == 0.2505
+
+
+def test_objects_of_braintrusts_are_read() -> None:
+    record = decoded(BRAINTRUST)
+    assert (record.name, record.user, record.tags, record.scores) == ("answer", "ada", ["beta"], {"tone": 0.5})
+    assert (record.usage_input_tokens, record.usage_output_tokens) == (100, 20)
+    assert (record.usage_cache_read_input_tokens, certainty(record)) == (60, "estimated")
+    assert decoded({"braintrust.span_attributes": '{"type": "score"}'}).kind == "evaluator"
+    assert decoded({"braintrust.span_attributes": '{"type": ', "braintrust.scores": "[1]"}).kind == "span"
+
+
+@pytest.mark.parametrize(("attributes", "is_stream"), [
+    ({"gen_ai.request.stream": True}, True), ({"llm.is_streaming": "True"}, True), ({"llm.is_streaming": True}, True),
+    ({"ai.operationId": "ai.streamText.doStream"}, True), ({"gen_ai.request.stream": False}, False), ({}, False),
+])  # fmt: skip
+def test_a_streamed_call_is_marked_as_one(attributes: dict[str, Any], is_stream: bool) -> None:
+    assert decoded({**CHAT, **attributes}).request_stream is is_stream
+
+
+def test_a_message_alone_is_a_response() -> None:
+    """OpenInference's instrumentation of Bedrock writes Converse's message."""
+    message = json.dumps({"role": "assistant", "content": [{"text": "One moment."}]})
+    record = decoded({**OPENINFERENCE, "llm.system": "amazon", "output.value": message})
+    assert (record.output_preview, answer_texts(record)) == ("One moment.", ["One moment."])
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("s-1########2", None), ("s-1", None), ("support/answer", "support/answer")]
+)
+def test_gemini_clis_id_of_a_prompt_is_no_prompts_name(name: str, kept: str | None) -> None:
+    assert decoded({**CHAT, "gen_ai.prompt.name": name, "session.id": "s-1"}).prompt_name == kept
 
 
 STRANDS = [event("gen_ai.user.message", {"content": '[{"text": "Weather?"}]'}),
@@ -303,7 +343,8 @@ def test_what_an_agents_run_cost_is_billed_with_its_calls() -> None:
     ("given", "provider"),
     [("openai.chat", "openai"), ("openai.responses", "openai"), ("google.generative-ai", "gcp.gemini"), ("azure-openai.chat", "azure.ai.openai"),
      ("az.ai.openai", "azure.ai.openai"), ("amazon-bedrock", "aws.bedrock"), ("gcp.vertex_ai", "gcp.vertex_ai"), ("strands-agents", "openai"),
-     ("somebody.new", "somebody.new"), ("gcp.gen_ai", "gcp.gemini")],
+     ("Somebody.new", "Somebody.new"), ("gcp.gen_ai", "gcp.gemini"), ("MistralAI", "mistral_ai"), ("Ollama", "ollama"),
+     ("OpenRouter", "openrouter"), ("TogetherAI", "together"), ("AWS", "aws.bedrock")],
 )  # fmt: skip
 def test_providers_have_the_conventions_names(given: str, provider: str) -> None:
     assert decoded({**CHAT, "gen_ai.provider.name": given}).provider_name == provider

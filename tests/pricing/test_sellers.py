@@ -55,6 +55,24 @@ def test_vertex_charges_a_tenth_more_for_claude_at_regional_endpoints(url: str, 
     assert dollars(url, message(model, M, 0), provider="gcp.vertex_ai") == (pytest.approx(cost), "exact")
 
 
+OPENAI_LIKE = {"openai", "mistral_ai"}
+
+
+@pytest.mark.parametrize(
+    ("host", "model", "cost"),
+    [
+        ("eu.api.openai.com", "gpt-5.4", 1.1 * 2.5),
+        ("api.openai.com", "gpt-5.4", 2.5),
+        ("api.eu.mistral.ai", "mistral-small-2506", 1.1 * 0.1),
+        ("api.us.mistral.ai", "mistral-small-2506", 1.1 * 0.1),
+        ("api.mistral.ai", "mistral-small-2506", 0.1),
+    ],
+)
+def test_regional_hosts_of_openai_and_mistral_charge_a_tenth_more(host: str, model: str, cost: float) -> None:
+    found = dollars(f"https://{host}/v1/chat/completions", chat(model, 100_000, 0), provider=None)
+    assert found == (pytest.approx(cost / 10), "exact")
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "certainty"),
     [
@@ -63,13 +81,17 @@ def test_vertex_charges_a_tenth_more_for_claude_at_regional_endpoints(url: str, 
         ("gcp.vertex_ai", "claude-3-5-haiku-20241022", "exact"),
         ("aws.bedrock", f"global.anthropic.{HAIKU}-v1:0", "exact"),
         ("anthropic", HAIKU, "exact"),
+        ("openai", "gpt-5.4", "estimated"),
+        ("openai", "gpt-6-sol", "estimated"),
+        ("openai", "gpt-5.2", "exact"),
+        ("mistral_ai", "mistral-small-2506", "estimated"),
     ],
 )
 def test_without_an_address_a_model_that_costs_more_in_some_regions_is_an_estimate(
     provider: str, model: str, certainty: str
 ) -> None:
     record = Record(id="1", provider_name=provider, request_model=model, operation_name="chat")
-    record.response_body = to_body(message(model, M, 0))
+    record.response_body = to_body(chat(model, M, 0) if provider in OPENAI_LIKE else message(model, M, 0))
     derive(record)
     assert record.cost is not None
     assert (record.cost_details or {})["certainty"] == certainty

@@ -400,6 +400,20 @@ def test_the_report_that_says_most_bears_the_bill(
 
 
 @arriving
+def test_the_report_that_bears_the_bill_is_listed_with_what_others_know(store: Store, how: str, order: int) -> None:
+    """The SDK's own spans have no contents and no user; those of a layer above have both."""
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, metadata={"plan": "free"})
+    upper = report("upper", user="ada", session="s", tags=["beta"], input_preview="Weather?", output_preview="Sunny.",
+                   metadata={"plan": "gold", "shop": "north"})  # fmt: skip
+    arrive(store, [exact, upper], how, order)
+    found = store.get("sdk-1")
+    assert found is not None
+    assert (found.user, found.session, found.tags) == ("ada", "s", ["beta"])
+    assert (found.input_preview, found.output_preview) == ("Weather?", "Sunny.")
+    assert (found.metadata, found.request_body) == ({"plan": "free", "shop": "north"}, None)
+
+
+@arriving
 def test_the_fuller_of_two_spans_in_each_other_bears_the_bill(store: Store, how: str, order: int) -> None:
     inner = report("sdk", trace_id="t", parent_span_id="upper1")
     outer = report("upper", trace_id="t", cost=0.7, usage_cache_read_input_tokens=4)

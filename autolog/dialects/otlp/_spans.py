@@ -20,7 +20,7 @@ from autolog.dialects._providers import provider_called, provider_response_id
 from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
-from autolog.dialects.otlp.families import FAMILIES, genai, litellm
+from autolog.dialects.otlp.families import FAMILIES, braintrust, genai, litellm
 from autolog.dialects.otlp.families._family import Family, everywhere, never, present
 from autolog.providers._fields import count
 
@@ -58,6 +58,8 @@ def decode_span(span: Span) -> Record:
         extra={"resource": span.scope.resource, "scope": span.scope.name},
     )
     _read_duration(record, families, attributes)
+    if any(str(attributes.get(key)) in values for family in families for key, values in family.streams.items()):
+        record.request_stream = True
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
     if record.kind == "llm" and (host := host_of(present(attributes, _ADDRESSES))) is not None:
@@ -67,7 +69,7 @@ def decode_span(span: Span) -> Record:
     data = parse_long(attributes)
     bodies = _read_bodies(record, families, data)
     record.extra["attributes"] = without_copies(span.attributes, data, bodies)
-    _read_scores(record, span.events)
+    _read_scores(record, families, attributes, span.events)
     _read_status(record, families, span)
     complete(record)
     return record
@@ -108,7 +110,8 @@ def complete(record: Record) -> None:
 
 #: Attributes that are objects with further attributes.
 _NESTED = frozenset({"mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
-                     "langfuse.observation.cost_details", litellm.USAGE, litellm.PARAMETERS})  # fmt: skip
+                     "langfuse.observation.cost_details", litellm.USAGE, litellm.PARAMETERS,
+                     *braintrust.OBJECTS})  # fmt: skip
 
 
 def _flat(attributes: Attributes) -> Attributes:
@@ -270,6 +273,8 @@ def _rename(record: Record, attributes: Attributes) -> None:
     record.provider_name = provider_called(record.provider_name)
     if (record.session or "").startswith("resp_"):  # the previous response's id, which differs for every turn
         record.session = None
+    if record.session and (record.prompt_name or "").startswith(record.session):  # Gemini CLI's id of a user's prompt
+        record.prompt_name = None
     if record.operation_name is None:
         word = present(attributes, ("llm.request.type", "openinference.span.kind"))
         record.operation_name = _OPERATIONS.get(str(word), str(word) if str(word) in {"chat", "rerank"} else None)
@@ -317,6 +322,8 @@ def _best(
     for value in values:
         if value in (None, "", [], {}):
             continue
+        if read is not None and isinstance(value, dict) and value.keys() == {"role", "content"}:
+            return wrap(value)
         if read is None or (isinstance(value, dict) and (_is_chat(value) or _is_conversation(read(value)))):
             return value
         first = value if first is None else first
@@ -366,7 +373,12 @@ def _exception(record: Record, events: Iterable[Event]) -> str | None:
     return None
 
 
-def _read_scores(record: Record, events: Iterable[Event]) -> None:
+def _read_scores(record: Record, families: Iterable[Family], attributes: Attributes, events: Iterable[Event]) -> None:
+    for family in families:
+        scores = parsed(present(attributes, family.scores))
+        for name, value in scores.items() if isinstance(scores, dict) else ():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                set_score(record, name, float(value))
     for event in events:
         if event.name == "gen_ai.evaluation.result":
             add_evaluation(record, event.attributes)

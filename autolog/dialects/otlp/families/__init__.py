@@ -7,6 +7,7 @@ families that know more come first, and raw bodies come before what was derived 
 from __future__ import annotations
 
 from autolog.dialects.otlp.families import (
+    braintrust,
     claude_code,
     codex,
     gemini_cli,
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     langsmith.FAMILY,
     litellm.FAMILY,
     mlflow.FAMILY,
+    braintrust.FAMILY,
     openinference.FAMILY,
     openllmetry.FAMILY,
     genai.OLDER,

@@ -14,6 +14,10 @@ T = TypeVar("T")
 Names = Mapping[str, tuple[str, ...]]
 
 
+#: A true value as text, in JSON's spelling and Python's.
+TRUE = frozenset({"true", "True"})
+
+
 def everywhere(span: Span) -> bool:  # noqa: ARG001 - the others look at it
     """Apply the family to every span, because its names are its own and have no other meaning."""
     return True
@@ -47,10 +51,14 @@ class Family:
     tags: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
     """Attributes with an object of metadata; a name that ends with a dot is the prefix of single attributes."""
+    scores: tuple[str, ...] = ()
+    """Attributes with an object of scores by name."""
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Attribute -> its value -> the record's kind."""
     calls: tuple[str, ...] = ()
     """Attributes that only model calls have; a span with one of them is a call, unless `kinds` says otherwise."""
+    streams: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Attribute -> its values, as text, that mark a call as streamed."""
     tool: tuple[str, ...] = ()
     """Attributes that only tool calls have."""
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +85,7 @@ class Family:
 
     def __post_init__(self) -> None:
         groups = (*self.texts.values(), *self.counts.values(), *(getattr(self, name) for name in _LISTS))
-        names = {name for group in (*groups, self.kinds, self.errors) for name in group}
+        names = {name for group in (*groups, self.kinds, self.errors, self.streams) for name in group}
         object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
 
@@ -96,7 +104,7 @@ class Family:
             return {field: names for field, listed in fields.items() if (names := named(listed))}
 
         kept: dict[str, Any] = {name: named(getattr(self, name)) for name in _LISTS}
-        kept |= {name: by_name(getattr(self, name)) for name in ("kinds", "errors")}
+        kept |= {name: by_name(getattr(self, name)) for name in ("kinds", "errors", "streams")}
         kept |= {name: by_field(getattr(self, name)) for name in ("texts", "counts")}
         return replace(self, **kept)
 
@@ -108,7 +116,8 @@ class Family:
 
 
 #: The fields of a family that are lists of attributes.
-_LISTS = ("first_milliseconds", "costs", "reasons", "tags", "metadata", "calls", "tool", "totals", "bodies")
+_LISTS = ("first_milliseconds", "costs", "reasons", "tags", "metadata", "calls", "tool", "totals", "bodies",
+          "scores")  # fmt: skip
 
 
 def _begin(names: Iterable[str], beginning: str | tuple[str, ...]) -> bool:

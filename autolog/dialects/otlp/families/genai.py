@@ -17,7 +17,7 @@ from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._fault import Json
 from autolog.dialects.otlp._messages import numbered
 from autolog.dialects.otlp._wire import Attributes
-from autolog.dialects.otlp.families._family import Family
+from autolog.dialects.otlp.families._family import TRUE, Family
 
 #: Record kinds of operations that are not model calls; other operations are calls if the span has a model.
 _OPERATIONS = {
@@ -87,6 +87,7 @@ FAMILY = Family(
     reasons=("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "anthropic.message.stop_reason"),
     kinds={"gen_ai.operation.name": _OPERATIONS},
     calls=("gen_ai.request.model",),
+    streams={"gen_ai.request.stream": TRUE},
     tool=("gen_ai.tool.call.id",),
     bodies=("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
             "gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from autolog.dialects._chat import parsed
 from autolog.dialects.otlp._wire import Attributes
-from autolog.dialects.otlp.families._family import Family
+from autolog.dialects.otlp.families._family import TRUE, Family
 
 _PROPERTIES = "traceloop.association.properties."
 
@@ -40,6 +40,7 @@ FAMILY = Family(
     },
     metadata=(_PROPERTIES,),
     kinds={"traceloop.span.kind": {"workflow": "chain", "task": "function", "agent": "agent", "tool": "tool"}},
+    streams={"llm.is_streaming": TRUE},
     calls=("llm.request.type", "llm.request.model"),
     bodies=("traceloop.entity.input", "traceloop.entity.output"),
     requests=_requests,

@@ -79,6 +79,7 @@ FAMILY = Family(
             "ai.embed.doEmbed": "llm", "ai.embedMany.doEmbed": "llm", "ai.toolCall": "tool",
         },
     },
+    streams={"ai.operationId": frozenset({"ai.streamText.doStream", "ai.streamObject.doStream"})},
     calls=("ai.model.id",),
     tool=("ai.toolCall.name",),
     bodies=("ai.prompt", "ai.prompt.messages", "ai.value", "ai.values", *_TEXTS, *_CALLS, "ai.toolCall.args",
