@@ -20,7 +20,7 @@ from autolog._pricing.terms import OWN_USAGE, unstated_by_reporter, unstated_ter
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import count, mapping, money, text
 
 #: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
@@ -99,13 +99,16 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return priced.as_estimate(doubts)
     host = urlsplit(record.request_url or "").netloc
     by = provider_at(host) if host and record.extra.get("server_address") is None else record.provider_name
-    stated = facts.format != "openai" or by in _STATE_COSTS
+    as_number = money(mapping(facts.raw_usage).get("cost")) is not None
+    stated = facts.format != "openai" or by in (_STATE_NUMBERS if as_number else _STATE_COSTS)
     return priced if stated else priced.as_estimate([_STRANGE_COST])
 
 
 #: The providers with OpenAI's format that state the cost of a call in its response; None stands for unknown hosts. In a
 #: report the cost may be the reporter's (LiteLLM puts its own into the usage of streams), so its provider decides.
 _STATE_COSTS = frozenset({"openrouter", "perplexity", "x_ai", None})
+#: Those that state it as a number of dollars; Perplexity's is an object, and xAI's is in ticks.
+_STATE_NUMBERS = frozenset({"openrouter", None})
 _STRANGE_COST = "the response states a cost, which its provider is not known to do"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from invoices import CHAT, MESSAGES as ANTHROPIC, OPENAI, Invoice, answer, bill,
 from wire import read_call
 
 from autolog._pricing.bill import price_record
+from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog.providers._facts import Facts
 
@@ -187,3 +189,22 @@ def test_a_part_that_is_larger_than_the_whole_has_no_price(url: str, response: A
 def test_usage_that_says_the_same_in_two_ways_is_exact(url: str, response: Any) -> None:
     record = read_call(url, {"model": "command-a-03-2025"} if url == COHERE else {}, response)
     assert (record.cost_details or {})["certainty"] == "exact", record.cost_details
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "certainty"),
+    [
+        ("x_ai", "grok-4", {"cost": 0.5}, "estimated"),
+        ("x_ai", "grok-4", {"cost_in_usd_ticks": 5_000_000_000}, "exact"),
+        ("perplexity", "sonar", {"cost": 0.5}, "estimated"),
+        ("perplexity", "sonar", {"cost": {"total_cost": 0.5}}, "exact"),
+        ("openrouter", "openai/gpt-4o", {"cost": 0.5}, "exact"),
+    ],
+)
+def test_a_report_has_the_cost_of_a_provider_only_in_that_providers_form(
+    provider: str, model: str, usage: dict[str, Any], certainty: str
+) -> None:
+    response = {**chat(model, 100, 10), "usage": {"prompt_tokens": 100, "completion_tokens": 10, **usage}}
+    record = Record(id="1", provider_name=provider, request_model=model, response_body=json.dumps(response).encode())
+    derive(record)
+    assert (record.cost, (record.cost_details or {})["certainty"]) == (0.5, certainty)

@@ -25,5 +25,5 @@ name = "otlp"
 why_not_shipped = ""
 batches = True
 binary = "autolog.dialects.otlp._binary"
-key_headers: tuple[str, ...] = ()
+key_headers = ("api_key",)  # Arize's and Phoenix's, as `OTEL_EXPORTER_OTLP_HEADERS` or their own settings have it
 prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/", "/api/public/otel/")

@@ -266,7 +266,7 @@ def _read_metadata(record: Record, family: Family, attributes: Attributes) -> No
         else:
             found = parsed(attributes.get(name))
         if isinstance(found, dict):
-            record.metadata = {**found, **record.metadata}
+            record.metadata = {**{key: value for key, value in found.items() if value is not None}, **record.metadata}
 
 
 def _rename(record: Record, attributes: Attributes) -> None:

@@ -15,7 +15,7 @@ _LIVES = f"{_INPUT}cache_creation_token_details."
 
 FAMILY = Family(
     name="litellm",
-    texts={"user": ("metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id")},
+    texts={"user": ("llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id")},
     counts={
         "usage_cache_read_input_tokens": (f"{_INPUT}cached_tokens",),
         "usage_cache_creation_input_tokens": (f"{_INPUT}cache_creation_tokens",),
