@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from autolog.providers._fields import MAX_COUNT, count, mapping, text
+from autolog.providers._fields import MAX_COUNT, count, mapping, objects, text
 
 #: The `unbilled_reason` of calls that are never billed by their usage, even if they report it.
 BY_THE_HOUR = "billed by the hour for the endpoint's machines"
@@ -146,6 +146,24 @@ def invalid_usage(usage: Any) -> str | None:
         elif isinstance(value, list) and (inner := next(filter(None, map(invalid_usage, value)), None)):
             return inner
     return None
+
+
+#: The keys of an error body without `error`, and the keys that rule one out.
+_MESSAGE_ALONE = {"message", "detail", "msg"}
+_ANSWER = {
+    "object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content", "task_id", "success",
+}  # fmt: skip
+
+
+def failed_part(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a response that holds an error, for `read_error`: the body, or a choice; None if none does.
+
+    OpenRouter reports a provider's error in the choice (https://openrouter.ai/docs/api-reference/overview).
+    """
+    if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
+        return body
+    choices = body.get("choices")
+    return next((choice for choice in objects(choices) if choice.get("error")), None) if choices else None
 
 
 def read_error(body: Any) -> tuple[str | None, str | None]:

@@ -36,6 +36,9 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     choices: dict[int, dict[str, Any]] = {}
     texts: dict[int, list[str]] = {}
     for event in events:
+        if event.name == "error" and not event.data.get("error"):
+            body["error"] = event.data or event.text
+            continue
         for key, value in event.data.items():
             if key == "choices":
                 for position, part in enumerate(value if isinstance(value, list) else ()):
@@ -280,7 +283,7 @@ def _assemble_typed(path: str, events: list[Event]) -> dict[str, Any]:
         data = mapping(event.data.get("data")) or event.data
         kind = str(data.get("type") or event.name or "")
         if kind == "error" or "error" in data:
-            body["error"] = data.get("error") or body.get("error") or (data if kind == "error" else None)
+            body["error"] = data.get("error") or body.get("error") or (data or event.text if kind == "error" else None)
         if kind.endswith(".delta"):
             texts.append(str(data.get("delta") or ""))
         elif kind.endswith((".done", ".completed")) or "usage" in data:

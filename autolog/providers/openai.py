@@ -9,7 +9,7 @@ from typing import Any
 
 from autolog._record.bodies import decode_object
 from autolog.providers._defaults import streams as streams
-from autolog.providers._facts import BatchResult, Facts, read_error
+from autolog.providers._facts import BatchResult, Facts, failed_part, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, objects, plain_path, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
 from autolog.providers._openai_tasks import long_running, page_items
@@ -143,12 +143,6 @@ def model_in(path: str) -> str | None:
 
 # Reading a whole response
 
-#: The keys of an error body without `error`, and the keys that rule one out.
-_MESSAGE_ALONE = {"message", "detail", "msg"}
-_ANSWER = {
-    "object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content", "task_id", "success",
-}  # fmt: skip
-
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
@@ -158,8 +152,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         body = {**body["response"], "id": body.get("id"), "status": body["status"]}  # a task at Perplexity
     if not body:
         return facts
-    if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
-        facts.error_type, facts.error_message = read_error(body)
+    if (failed := failed_part(body)) is not None:
+        facts.error_type, facts.error_message = read_error(failed)
     facts.model = text(body.get("model")) or text(mapping(body.get("agent")).get("model"))
     facts.id = text(body.get("id"))
     facts.service_tier = text(body.get("service_tier"))

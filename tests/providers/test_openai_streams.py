@@ -99,6 +99,23 @@ def test_choices_without_an_index_are_told_apart_by_their_order() -> None:
     assert openai.read(CHAT, assemble(CHAT, events), {}).output_text == "ab\nxy"
 
 
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        pytest.param(Event("error", {"message": "died", "code": 500}), ("500", "died"), id="an event without `error`"),
+        pytest.param(Event("error", {}, "died"), (None, "died"), id="an event with text"),
+        pytest.param(Event("error", {"error": {"type": "x", "message": "died"}}), ("x", "died"), id="an event"),
+        pytest.param(
+            Event(None, {"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "died"}}]}),
+            ("502", "died"), id="in the choice",
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_in_the_middle_is_read_wherever_it_is(last: Event, error: tuple[str | None, str]) -> None:
+    facts = openai.read(CHAT, assemble(CHAT, [*chat({"content": "a"}), last]), {})
+    assert (facts.error_type, facts.error_message, facts.output_text) == (*error, "a")
+
+
 def test_usage_that_arrives_in_parts_or_again_and_again() -> None:
     usages = [
         {"prompt_tokens": 7},
