@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -114,10 +115,17 @@ def docs_page(routes: Sequence[Route]) -> str:
 
 
 def routes(described: Sequence[Route]) -> list[Route]:
-    """Return the routes of the OpenAPI document and of its page, both of which are generated once."""
-    specification = Reply(200, json.dumps(document(described)).encode())
-    page = Reply(200, docs_page(described).encode(), "text/html; charset=utf-8")
+    """Return the routes of the OpenAPI document and of its page, each of which is generated when it is first read."""
+
+    @functools.cache  # 60 ms, which no start of a server should wait for
+    def openapi() -> Reply:
+        return Reply(200, json.dumps(document(described)).encode())
+
+    @functools.cache
+    def page() -> Reply:
+        return Reply(200, docs_page(described).encode(), "text/html; charset=utf-8")
+
     return [
-        Route("GET", "/openapi.json", lambda _: specification, native, "This document", "read", open=True, quick=True),
-        Route("GET", "/docs", lambda _: page, native, "The same as a page", "read", open=True, quick=True),
+        Route("GET", "/openapi.json", lambda _: openapi(), native, "This document", "read", open=True, quick=True),
+        Route("GET", "/docs", lambda _: page(), native, "The same as a page", "read", open=True, quick=True),
     ]
