@@ -127,6 +127,12 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
             self._timer.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Close the connection when its response is complete; a live stream ends now (see `_live`)."""
+        if self.cycle is not None:
+            self.cycle.scope.setdefault("state", {})["stopping"] = True
+        super().shutdown()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self.since = self.loop.time()

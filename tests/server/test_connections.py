@@ -13,6 +13,7 @@ import httpx2
 import pytest
 import uvicorn
 from live import KEY
+from waiting import until
 
 from autolog.server import Limits, create_app
 from autolog.server._connections import PIPELINED, config
@@ -32,6 +33,22 @@ def port(tmp_path: Path) -> Iterator[int]:
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join(10)
+
+
+def test_a_live_stream_ends_when_the_server_does(tmp_path: Path) -> None:
+    limits = Limits()
+    server = uvicorn.Server(config(create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY), limits, port=0))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/api/v1/tail"
+    with httpx2.stream("GET", url, headers={"x-api-key": KEY}, timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == ": live"
+        server.should_exit = True
+        assert set(lines) <= {""}  # whole: a stream that is cut off raises an error
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def answer(port: int, *pieces: bytes) -> bytes:
