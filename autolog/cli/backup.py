@@ -19,7 +19,8 @@ from autolog.errors import AutologError
 def backup(target: Path, force: bool, store: str | None) -> None:
     """Copy the store into one file while programs and servers keep writing; it is checked before it gets its name.
 
-    To restore, put the file where the store was.
+    To restore, stop what writes to the store, delete its files (logs.db, logs.db-wal, logs.db-shm), and put the copy
+    in the place of the first. A -wal file that stays would write newer pages into the copy.
 
     \b
     autolog backup /backups/logs-2026-11-21.db
