@@ -53,10 +53,12 @@ def make_private(path: Path) -> None:
         OSError: if the file cannot be created.
     """
     target = os.path.realpath(path)  # a link may lead to where there is nothing yet
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.mknod(target, stat.S_IFREG | 0o600)  # without opening it: another thread may be faster, and lock it
-        except PermissionError:  # on macOS, where only root may do this
+    try:
+        os.mknod(target, stat.S_IFREG | 0o600)  # without opening it: another thread may be faster, and lock it
+    except FileExistsError:
+        return
+    except (OSError, AttributeError):  # not on Windows, only for root on macOS, and not on every file system
+        with contextlib.suppress(FileExistsError):
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 

@@ -53,4 +53,6 @@ def _patch_children(environ: MutableMapping[str, str]) -> None:
     folder = str(Path(__file__).parent / "_children")
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, environ.get("PYTHONPATH")]))
     environ["AUTOLOG_STORE"] = absolute_url(environ.get("AUTOLOG_STORE") or DEFAULT_STORE)
-    environ["AUTOLOG_JOURNAL"] = str(absolute(Path(environ.get("AUTOLOG_JOURNAL") or DEFAULT_JOURNAL)))
+    journal = environ.get("AUTOLOG_JOURNAL")
+    if journal or os.access(".", os.W_OK):  # else the default journal is in the temporary folder
+        environ["AUTOLOG_JOURNAL"] = str(absolute(Path(journal or DEFAULT_JOURNAL)))
