@@ -90,7 +90,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 
 #: Long words without a key, remembered because names of fields, models and headers recur in every call.
 _known_words: set[bytes] = set()
-_MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
+_MOST_KNOWN, _LONGEST_KNOWN = 16_384, 64
 
 
 def may_hold_key(body: bytes, spans: Iterable[Span] | None = None) -> bool:

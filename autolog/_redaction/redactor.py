@@ -211,6 +211,8 @@ class Redactor:
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
         """Return the edits of a text; the user's patterns do not apply to the format's own words."""
+        if text in self._clean_texts and not self._looks_at_all:
+            return []
         patterns = () if structural else self._rules.patterns
         spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
         if self._secrets and text not in self._clean_texts:
