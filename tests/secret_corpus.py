@@ -132,6 +132,15 @@ PLACES = (
     "nmcli dev wifi connect Home password {}", "nmcli con modify x wifi-sec.psk '{}'", "wpa_passphrase Home {}", "useradd -m -p {} ada",
     "das Passwort für das WLAN lautet {}", "Kennwort: {}", "La contraseña es {}", "Le mot de passe du wifi : {}", "A senha é {}",
     "**Wachtwoord:** {}", "hasło: {}", "Пароль для входа: {}", "密码\uff1a{}", "パスワードは{}", "비밀번호는 {}", "mật khẩu: {}",
+    "INSERT INTO users (name, password) VALUES ('ada', '{}');", "insert into users(id, passwd, role)\nvalues\n  (1, 'x', 'a'),\n  (2, '{}', NOW());",
+    'form-data; name="password"\r\n\r\n{}\r\n--b', '<input name="pw" type="password" value="{}">', '<input value="{}" type="password">',
+    "<password><![CDATA[{}]]></password>", '<password type="text">{}</password>', "<key>password</key><string>{}</string>", "<td>Password</td><td>{}</td>",
+    "<dt>Password:</dt> <dd>{}</dd>", "mysqli_connect('localhost', 'root', '{}', 'db');", 'DriverManager.getConnection(url, "root", "{}")', "new PDO($dsn, 'root', '{}')",
+    'props.put("password", "{}");', 'flag.String("password", "{}", "the password")', "CREATE LOGIN a WITH PASSWORD = N'{}';", 'public string Password { get; set; } = "{}";',
+    'passwd = \"\"\"{}\"\"\"', "redis:\n  requirepass: {}", "password: &pw {}", "password: !vault {}", "pw: {}", "the admin pw is {}", "DB_PW={}",
+    "use {} as the password", "I log in with '{}' as my root password", "user ada, password {}", "login ada password {} rejected", "password - {}", "Password \u2014 {}",
+    "the password used to be {}", "the password should be {}", "the password for the vpn: {}", "my passwords are {} and x", "password -> {}", "Password? {}",
+    "curl --user ada:'{}' https://a.example", "id\tuser\tpwd\n1\tada\t{}\n", "user,pass\nada,{}\n", "email;passwort\na@b.c;{}\n", "SECRET={}\n",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -154,7 +163,11 @@ SHORT = {
     "Hello, my password is {}, can you help?": "hunter2", "He wrote: the password: {}.": "sunshine9", "My Wi-Fi password: {} (2.4 GHz)": "rosebud42",
     "https://{}@git.example.com/o/r.git": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "my password ({}) does not work": "hunter2", "I changed my password to {}.": "sunshine9",
     "your temporary password is: {}.": "welcome77", "Log in as ada; the root password was {} until May": "dragon99", "my password for github is {} now": "shadow12",
-    "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
+    "name,api_key\nx,{}\n": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "| app | token |\n|---|---|\n| a | {} |": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'jwt.sign(claims, "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "GITHUB_PAT={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "SESSION_ID={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6q8Zr", "os.environ['TOKEN'] = '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "app.secret_key = b'{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'var jwtKey = []byte("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "- **API key:** `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "INSERT INTO keys (name, token) VALUES ('x', '{}');": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'form-data; name="api_key"\r\n\r\n{}\r\n--b': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "localStorage.setItem('token', '{}')": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "<apiKey><![CDATA[{}]]></apiKey>": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
             "a,{},b", "first: {} and then")  # fmt: skip
@@ -218,6 +231,11 @@ _CODE = (
      "the password is base64-encoded, the password is sha256-hashed and your password is 12-characters long; password: user2\n"),
     "connect(host=h, password=pw2)\nlogin(user, password=db.password2)\nGET /login?next=/a HTTP/1.1\nAuthorization: Bearer token\n",
     "machine learning with a password manager 2\nhelm upgrade -p 2 x\nkubectl get secret my-secret-2 -o yaml\npassword: |\n\nx\n",
+    ("session_id: {h8}-{h4}-{h4}-{h4}-{h12}\nsession_id=sess_{a24}\nsid=12\npath=/usr/lib/{w}2/{l7}\npat: {w}\nuser,token,key\n1,2,3\n"
+     "INSERT INTO users (name, password) VALUES (?, %s), (:name, :password);\ninsert into a (token_id) values ({d8});\n"
+     "connect(button, 'clicked2', 'on_click2')\nget('password', 'default')\nadd_argument('--password', 'x')\n"
+     "use the token as a password; treat utf8 as the password encoding; user ada, password required\n"
+     '<input type="password" name="pw2" value="">\n<input name="q" value="password2">\nform-data; name="password_hint"\r\n\r\nhint2\n'),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from autolog._redaction.names import holds_password, suggests_secret
+from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import is_chosen
 from autolog._redaction.spans import MAYBE_QUOTE, PASSWORD, Span
 
@@ -79,8 +80,18 @@ def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
         at = end
 
 
-#: The header row of a table with a password column: CSV, tab-separated or Markdown.
-_HEAD = re.compile(rb"passw(?:or)?d[^\n]{0,200}\n")
+#: The names of columns with secrets, by the words in them, and the header row of a table with such a column: CSV,
+#: tab-separated or Markdown.
+_COLUMN_END = rb"(?=\\*[\"' ]{0,3}(?:[|\t;,\r\n]|\\{1,4}[tnr]))"
+_COLUMNS = {
+    frozenset({b"pass", b"pwd", b"pw"}): re.compile(rb"p(?:asswor[dt]|ass(?:wd)?|wd?)" + _COLUMN_END),
+    frozenset({b"key", b"token"}): re.compile(rb"k(?:(?<=api[-_ ]k)ey|(?<=apik)ey|en(?<=token))" + _COLUMN_END),
+    frozenset({b"secret"}): re.compile(rb"c(?<=sec)ret" + _COLUMN_END),
+}
+_HEADS = tuple(
+    re.compile(name + rb"[^\n]{0,200}\n")
+    for name in (PASSWORD.pattern, *(column.pattern for column in _COLUMNS.values()))
+)
 #: The furthest into its line that the column's name is looked for, in bytes.
 _MOST_BEFORE = 200
 _SEPARATORS = (b"|", b"\t", b";", b",")
@@ -88,9 +99,14 @@ _NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
 
 
 def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the cells of a table's password column."""
+    """Find the cells of a table's columns of passwords, keys or tokens."""
+    for head in _HEADS:
+        yield from _columns_under(head, text, lowered)
+
+
+def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> Iterator[Span]:
     at = 0
-    while match := _HEAD.search(lowered, at):
+    while match := header.search(lowered, at):
         earliest = max(at, match.start() - _MOST_BEFORE - 1)
         start = max(earliest, lowered.rfind(b"\n", earliest, match.start()) + 1)
         at, head = match.end(), lowered[start : match.end() - 1]
@@ -98,7 +114,7 @@ def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
         if separator is None or (start and lowered[start - 1 : start] != b"\n"):
             continue
         names = [_cell(name) for name in head.split(separator)]
-        columns = [number for number, name in enumerate(names) if name and holds_password(name)]
+        columns = [number for number, name in enumerate(names) if _may_be_secret(name)]
         if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
             continue
         while columns and at < len(text):
@@ -108,9 +124,13 @@ def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
                 break
             for number in columns:
                 start = at + sum(len(cell) + 1 for cell in cells[:number])
-                if is_chosen(_cell(cells[number])):
+                if is_named_secret(names[number], _cell(cells[number]), is_chosen):
                     yield start, start + len(cells[number])
             at += len(line) + 1
+
+
+def _may_be_secret(name: str) -> bool:
+    return name == "pass" or holds_password(name) or suggests_secret(name)
 
 
 def _cell(text: bytes) -> str:
@@ -122,9 +142,16 @@ def _line_end(text: bytes, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def may_hold_column(lowered: bytes) -> bool:
-    """Return whether a password's name is next to a cell separator in a lower-case body, as in a column heading."""
-    return any(map(_is_beside_separator, PASSWORD.finditer(lowered)))
+def may_hold_column(lowered: bytes, words: frozenset[bytes]) -> bool:
+    """Return whether the name of a secret is next to a cell separator in a lower-case body, as in a column heading.
+
+    Args:
+        words: words that may occur in the body, among them those in `_COLUMNS`.
+    """
+    if b"pass" in words and any(map(_is_beside_separator, PASSWORD.finditer(lowered))):
+        return True
+    columns = [column for named, column in _COLUMNS.items() if not words.isdisjoint(named)]
+    return any(_is_heading(found) for column in columns for found in column.finditer(lowered))
 
 
 def _is_beside_separator(found: re.Match[bytes]) -> bool:
@@ -132,3 +159,12 @@ def _is_beside_separator(found: re.Match[bytes]) -> bool:
     before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
     after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")
     return before.endswith(_SEPARATORS) or after.startswith(_SEPARATORS)
+
+
+#: What comes before the name in a heading: the start of the line, or a separator.
+_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}[\w-]{0,30}\Z")
+
+
+def _is_heading(found: re.Match[bytes]) -> bool:
+    start = found.start()
+    return _BEFORE_HEADING.search(found.string[max(0, start - 36) : start]) is not None

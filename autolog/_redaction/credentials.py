@@ -15,9 +15,10 @@ from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
-from autolog._redaction.places import IN_COMMANDS, is_chosen, is_given, is_identifier
+from autolog._redaction.places import IN_COMMANDS, WITH_P, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
+from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -40,8 +41,7 @@ _DASHED: tuple[_Place, ...] = (
      rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + WORD, is_given),
     (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given),
     *((pattern.pattern, is_given) for pattern in patterns(dict.fromkeys(
-        (b"psexec", b"evil-winrm", b"nxc", b"netexec", b"crackmapexec", b"beeline", b"cypher-shell", b"ipmitool"),
-        rb"\b[^\n]{0,200}? -p " + MAYBE_QUOTE + WORD))),
+        WITH_P, rb"\b[^\n]{0,200}? -p " + MAYBE_QUOTE + WORD))),
     (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + MAYBE_QUOTE + WORD, is_given),
     (rb"lftp\b[^\n]{0,100}? -u " + MAYBE_QUOTE + rb"[^\s,]{1,64}," + WORD, is_given),
     (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + MAYBE_QUOTE + WORD, is_given),
@@ -178,16 +178,22 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,8}(?::=|=>|<-|[:=>|]|: ?&?(?:str|string) ?=|,? ?" + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
-    rb"\bis:?(?: now| still)?|\bwas)| str(?:ing)? ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
+    rb"(?:\s{0,8}(?::=|\|\|=|=>|<-|->|: ?&?(?:str|string) ?=|,? ?" + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
+    rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
+    rb"(?:<!\[cdata\[)?|[:=|]|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
+    rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
+    rb"(?: ?\?| -| ?(?:\xe2\x80[\x93\x94]|\\{1,4}u201[34])) |"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
 )
+#: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
+_BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?=\"))?"
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAMED = re.compile(
-    rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + MAYBE_QUOTE + rb"\]?(?: for \w{1,40})?"
-    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" +
-    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<)]{6,256}+)(?=[\s\"'`\\,;&<)]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
+    rb"(p(?:ass(?:word|wd|phrase|code)?|wd?|sk))s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
+    rb"(?: for (?:the |my |our )?[\w-]{1,40})?"
+    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
+    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<\])]{6,256}+)(?=[\s\"'`\\,;&<\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 #: What precedes and follows the word in a sentence that tells a password, which may then look like an identifier:
@@ -208,7 +214,7 @@ _NUMBERED = re.compile(
 
 def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find likely passwords after the name of one: `password: 'p4ss!'`, `<password>p4ss!</password>`."""
-    if not any(word in lowered for word in (b"pass", b"pwd", b"psk")):
+    if not any(word in lowered for word in (b"pass", b"pw", b"psk")):
         return
     for found in _NAMED.finditer(lowered):
         group = found.lastindex or 1
@@ -299,12 +305,14 @@ _BY_WORD = {
     rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
     rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"_(?<=wpa_)passphrase ": b"pass",
-    rb"m(?<=nm)cli\b": b"nmcli",
+    rb"m(?<=nm)cli\b": b"nmcli", VALUES: INSERT_INTO,
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.
 _WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw", b"rootpw", b"secret"})
-WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES})
-_IN_TEXTS, _IN_BODIES = Signs((*_SIGNED, *IN_COMMANDS), _BY_WORD), Signs((*_SIGNED, *_SIGNED_IN_BODIES), _BY_WORD)
+_WORDS_FOR_PASSWORDS = frozenset({b"pass", b"pwd", b"pw"})
+WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES, *_WORDS_FOR_PASSWORDS})
+_IN_TEXTS = Signs((*_SIGNED, *IN_STATEMENTS, *IN_COMMANDS), _BY_WORD)
+_IN_BODIES = Signs((*_SIGNED, *IN_STATEMENTS, *_SIGNED_IN_BODIES), _BY_WORD)
 
 
 def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -313,7 +321,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     Args:
         lowered: the text in lower case.
     """
-    for search in (*_IN_TEXTS.searches(lowered), _lines, _passwords):
+    for search in (*_IN_TEXTS.searches(lowered), _lines, _passwords, beside_names):
         yield from search(text, lowered)
 
 
@@ -335,9 +343,9 @@ def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) ->
     lowered = b'"' + lowered  # marks the beginning of a body that is not JSON
     searches = _IN_BODIES.searches(lowered, words)
     if words & _WORDS_OF_LINES and _may_be_line(lowered):
-        searches += (_passwords, _lines_in_quotes)
-    elif b"pass" in words:
-        searches.append(_passwords)
+        searches += (_passwords, beside_names, _lines_in_quotes)
+    elif words & _WORDS_FOR_PASSWORDS:
+        searches += (_passwords, beside_names)
     for text in unescaped(body) if searches else ():
         small = text.lower()
         if any(next(search(text, small), None) for search in searches):

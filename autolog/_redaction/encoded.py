@@ -55,7 +55,7 @@ def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE
 
 
 #: How many levels of JSON inside JSON strings are searched.
-_NESTED = 3
+_NESTED = 8
 #: Escapes and what they stand for. An escaped backslash is first replaced by a byte that never occurs in UTF-8, and
 #: that byte last by a backslash, so that it does not begin another escape.
 _ESCAPES = ((rb"\\", b"\xff"), (rb"\n", b"\n"), (rb"\r", b"\r"), (rb"\t", b"\t"), (rb"\"", b'"'), (rb"\/", b"/"),
@@ -68,8 +68,11 @@ def unescaped(body: bytes) -> Iterator[bytes]:
     for _ in range(1, _NESTED):
         if b"\\" not in body:
             return
+        escaped = body
         for escape, plain in _ESCAPES:
             body = body.replace(escape, plain)
+        if body == escaped:
+            return
         yield body
 
 

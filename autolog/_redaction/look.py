@@ -17,7 +17,9 @@ from autolog._redaction.letters import LatePattern, Words, patterns_by_words
 from autolog._redaction.names import (
     PARAMETERS,
     holds_code,
+    holds_password,
     holds_random,
+    holds_session,
     perhaps_secret,
     suggests_secret,
 )
@@ -28,10 +30,21 @@ from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
 #: What may come between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
-_SIGN = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?value(?:" + _QUOTE + rb")?" + _BLANKS + rb"[=:])"
+_SIGN = (
+    rb"(?::\*\*|:=|\|\|=|=>|->|[=:>]|,?"
+    + _BLANKS
+    + rb"(?:"
+    + _QUOTE
+    + rb")?value(?:"
+    + _QUOTE
+    + rb")?"
+    + _BLANKS
+    + rb"[=:])"
+)
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
-    rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
+    rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
+    rb"(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
@@ -45,10 +58,10 @@ _DEFAULT_AFTER = (
 #: What has to follow a word in the name of a secret, in a body and in a decoded text, and the name of a code. The keys
 #: of a body's objects are in quotes, and may have any value.
 _NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, _QUOTE + _BLANKS + _SIGN, _BLANKS + _SIGN + _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
+    _SAID_AFTER, _QUOTE + rb"\]?" + _BLANKS + _SIGN, _BLANKS + _SIGN + _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NAMED_IN_TEXT = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, rb"(?:" + _QUOTE + rb")?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER + _VALUE, _DEFAULT_AFTER
+    _SAID_AFTER, rb"(?:" + _QUOTE + rb"\]?)?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER + _VALUE, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NUMBERED = (
     rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
@@ -65,6 +78,7 @@ def _leads_to(named: bytes) -> dict[bytes, bytes]:
         **dict.fromkeys((b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
                          b"signature", b"salt", b"sess"), named),
         b"token": rb"(?!s)" + named,
+        **dict.fromkeys((b"pw", b"sid", b"pat"), rb"(?![a-z])" + named),
         b"connection": rb"[-_. ]?string" + named,
         **dict.fromkeys((b"recovery", b"backup"), rb"[-_. ]?code" + named),
         **dict.fromkeys((b"otp", b"pin", b"cv", b"code"), _NUMBERED),
@@ -85,6 +99,7 @@ def _leading_in_texts() -> tuple[tuple[frozenset[bytes], LatePattern], ...]:
 _WANTED = {
     **dict.fromkeys((*_LEADS, *WORDS, *PASSWORD_WORDS, b"bearer", b"basic", BEFORE_CODE), b""),
     b"token": rb"(?!s)",
+    **dict.fromkeys((b"pw", b"sid", b"pat"), rb"(?![a-z])"),
 }
 #: One search for all words rules out most texts, and saves some twenty searches for a word and what has to follow it.
 #: Long texts contain most of the words, so for them it is skipped.
@@ -92,8 +107,8 @@ _find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 262_144
 _SCHEMES = re.compile(rb"b(?:earer|asic) +(?=[a-z_.~+/\\-]{0,512}+\d)[\w.~+/\\-]{16}")
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
-#: An ASCII character that JSON has written as an escape.
-_ESCAPED = re.compile(rb"\\(?:/|u00([2-7][0-9a-fA-F]))")
+#: An ASCII character that JSON, perhaps inside a JSON string, has written as an escape: printable, a tab or a line end.
+_ESCAPED = re.compile(rb"\\(?:/|\\{0,7}+u00([2-7][0-9a-fA-F]|0[9aAdD]))")
 #: From this number of bytes for each text of a body on, its texts count as long.
 _LONG_TEXT = 16_384
 #: How many names are checked before the body is walked anyway.
@@ -112,6 +127,8 @@ def is_long_text(body: bytes) -> bool:
 
 def may_hold_secret(body: bytes) -> bool:
     """Return whether a body may contain a secret, recognised by its format, its name or its place."""
+    if b"\\u00" in body:
+        body = _ESCAPED.sub(_unescaped, body)
     return holds_within(body, _may_hold)
 
 
@@ -130,7 +147,7 @@ def _may_hold(body: bytes) -> bool:
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
         or may_hold_password(body, lowered, words)
         or may_hold_credential(body, lowered, words)
-        or (b"pass" in words and may_hold_column(lowered))
+        or may_hold_column(lowered, words)
         or may_speak(body, lowered, words)
     )
 
@@ -185,7 +202,10 @@ def _is_in_name(body: bytes, start: int, end: int) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _may_name(name: str) -> bool:
-    return suggests_secret(name) or perhaps_secret(name) or holds_code(name) or holds_random(name)
+    return any(
+        suggests(name)
+        for suggests in (suggests_secret, perhaps_secret, holds_code, holds_random, holds_password, holds_session)
+    )
 
 
 # Streams and lists
@@ -228,4 +248,5 @@ _BARE = re.compile(rb'^data: ?"?([^\r\n"{][^\r\n"]*+)', re.MULTILINE)
 def lists_joined(body: bytes) -> bytes:
     """Join the strings of each list, and those that are themselves the data of a stream's events."""
     lists = [_BETWEEN.sub(b"", found[0]) for found in _LISTED.finditer(body)]
-    return b"\n".join([*lists, b"".join(_BARE.findall(body)) if b"data:" in body else b""])
+    bare = _BARE.findall(body) if b"data:" in body else []
+    return b"\n".join([*lists, b"".join(bare), *(bare if len(bare) > 1 else ())])

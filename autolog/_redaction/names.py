@@ -25,6 +25,7 @@ _CERTAIN = (
     "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
     "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
+    "jwtkey",
 )  # fmt: skip
 #: Prefixes of `pass`, which alone is too short to be certain: `ssh_pass`, `DB_PASS`.
 _PASSES = tuple(
@@ -32,7 +33,7 @@ _PASSES = tuple(
     for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
                  "sql", "mongo", "redis", "rabbit", "rabbitmq", "amqp", "ldap", "bind", "imap", "smtp", "mail", "ftp",
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
-                 "web")
+                 "web", "require")
 )  # fmt: skip
 #: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
@@ -57,7 +58,7 @@ _RANDOM = (
     "rolekey", "integrationkey", "routingkey", "writekey", "serverkey", "aeskey", "sessionkey", "ingestionkey",
     "authenticationkey", "fastlykey", "clickhousekey", "rapidapikey", "datadogkey", "mapskey",
 )  # fmt: skip
-_PERHAPS = frozenset({"pass", "auth"})
+_PERHAPS = frozenset({"pass", "auth", "pw"})
 #: Names of codes of a few digits.
 _CODES = frozenset({"otp", "totp", "pin", "cvv", "cvv2", "cvc", "cvc2", "pincode", "securitycode", "verificationcode",
                     "mfacode", "otpcode", "onetimecode", "onetimepassword"})  # fmt: skip
@@ -89,20 +90,30 @@ def suggests_secret(name: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def holds_password(name: str) -> bool:
     """Return whether a value of this name is a password, which need not look random."""
-    return _bare(name).endswith(_PASSWORDS)
+    return _bare(name).endswith(_PASSWORDS) or _last_word(name) == "pw"
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_code(name: str) -> bool:
     """Return whether a value of this name is a one-time code or the security code of a card."""
-    return _SPLIT.split(name[-200:])[-1].lower() in _CODES or _bare(name) in _CODES
+    return _last_word(name) in _CODES or _bare(name) in _CODES
+
+
+def _last_word(name: str) -> str:
+    return _SPLIT.split(name[-200:])[-1].lower()
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_random(name: str) -> bool:
     """Return whether a value of this name is a secret if it looks random."""
     bare = _bare(name)
-    return bare == "salt" or bare.endswith(_RANDOM)
+    return bare == "salt" or bare.endswith(_RANDOM) or _last_word(name) == "pat"
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_session(name: str) -> bool:
+    """Return whether a value of this name identifies a session, which is a secret unless it is a plain number or id."""
+    return _bare(name).endswith("sessionid") or _last_word(name) == "sid"
 
 
 def perhaps_secret(name: str) -> bool:

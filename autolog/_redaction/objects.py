@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from autolog._redaction.encoded import is_login
@@ -58,18 +59,29 @@ def hides_secret(path: Path, value: Any, own: bool) -> bool:
         return True
     if isinstance(value, str):
         return bool(value) and (_is_secret(name, value, own) or _holds(path, value, own))
-    return own and isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower()
+    return own and isinstance(value, int) and not isinstance(value, bool) and holds_password(name)
 
 
 @functools.lru_cache(maxsize=4096)
 def _may_name_secret(names: Path) -> bool:
     """Return whether any value below these keys may be a secret; a long stream asks this for the same few keys."""
     name = names[-1]
-    return (
-        any(map(suggests_secret, names))
-        or "passw" in name.lower()
-        or any(suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret))
+    return any(map(suggests_secret, names)) or any(
+        suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret)
     )
+
+
+def is_named_secret(name: str, value: str, is_password: Callable[[str], bool]) -> bool:
+    """Return whether a value is a secret by the name of its field or column.
+
+    Args:
+        name: the name.
+        value: the value, which is a secret if it looks random.
+        is_password: returns whether the value of a password's field is one.
+    """
+    if holds_password(name) or name.lower() == "pass":
+        return is_password(value)
+    return suggests_secret(name) and _is_drawn(value)
 
 
 def is_hash(value: str) -> bool:

@@ -102,7 +102,7 @@ def may_hold_password(body: bytes, lowered: bytes, words: frozenset[bytes]) -> b
 # Commands, and their options that take a password
 
 _OPTIONS = (
-    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
+    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + MAYBE_QUOTE + WORD),
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
@@ -130,6 +130,11 @@ _COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
 _ANY_WORD = frozenset({b"sshpass"})
 #: The greatest length of a command, in bytes; what follows is treated as the next one.
 _LONGEST = 4000
+
+
+#: Commands whose options `credentials` searches.
+WITH_P = (b"psexec", b"evil-winrm", b"nxc", b"netexec", b"crackmapexec", b"beeline", b"cypher-shell", b"ipmitool")
+DASHED = (*WITH_P, b"snmp[a-z]{3,8}", b"lftp", b"security")
 
 
 #: The beginning of every such option: searching for it is faster than searching for the commands.
@@ -162,16 +167,19 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
                 yield value.span(1)
 
 
-#: An option in a list of a command's words.
-_LISTED_OPTION = re.compile(
-    rb"-(?<=\"-)(?:[a-z]{0,5}[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
-)
+#: An option in a list of a command's words: one that takes a password in some commands, or in all.
+_IN_LIST = rb"(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
+_LISTED_OPTION = re.compile(rb"-(?<=\"-)(?:[a-z]{0,5}[uUaApPwkKxXc]|-(?:proxy-)?user|-auth)" + _IN_LIST)
+_LISTED_PASSWORD = re.compile(rb"-(?<=\"-)-?[a-z]{0,9}pass(?:word|wd|phrase)?" + _IN_LIST)
 #: A known command among such words, perhaps with its path or its subcommand.
-_LISTED_COMMAND = re.compile(rb"[\"/ ](?:%s)(?=\\{0,3}\"| )" % alternatives(name.partition(b" ")[0] for name in _NAMES))
+_LISTED_COMMAND = re.compile(
+    rb"[\"/ ](?:%s)(?=\\{0,3}\"| )" % alternatives([*(name.partition(b" ")[0] for name in _NAMES), *DASHED])
+)
 
 
 def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
     """Find options in a list that may take a password; the walk over the list finds the password itself."""
+    yield from (found.span() for found in _LISTED_PASSWORD.finditer(text))
     if _LISTED_OPTION.search(text) and _LISTED_COMMAND.search(text):
         yield from (found.span() for found in _LISTED_OPTION.finditer(text))
 
@@ -191,12 +199,9 @@ def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 _PIPED = re.compile(
-    rb"h(?<=ech)o (?:-n )?"
-    + MAYBE_QUOTE
-    + WORD
-    + MAYBE_QUOTE
-    + rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
-)
+    rb"h(?<=ech)o (?:-n )?" + MAYBE_QUOTE + WORD + MAYBE_QUOTE +
+    rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
+)  # fmt: skip
 
 
 def _piped(text: bytes, _: bytes) -> Iterator[Span]:
@@ -239,7 +244,9 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
             if _IN_CODE.search(value):
                 continue
             if (holds_password(name) and (is_given(value) or is_jumbled(value))) or (
-                name.lower().endswith("secret") and is_chosen(value) and not value.islower()
+                name.lower().endswith("secret")
+                and is_chosen(value)
+                and not (value.islower() and value.replace("_", "").replace("-", "").isalnum())
             ):
                 yield found.span(4)
 
@@ -286,7 +293,7 @@ _USER_INFO = re.compile(rb"://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
 #: A token in the place of the user: `https://ghs_...@github.com`, the key in a DSN of Sentry.
 _TOKEN_INFO = re.compile(rb"://([\w.~%+-]{16,512}+)(?::[\w.~%+-]{0,512}+)?@[\w.-]{1,80}")
 _NO_LOGIN = re.compile(
-    r"(?i)[$<{*%\[].*|x+|\.+|(?:your|my|the|some)?[-_]?(?:user|pass(?:word)?|passwd|pwd|secret|token)\Z"
+    r"(?i)(?:[$<{*%\[].*|x+|\.+|(?:your|my|the|some)?[-_]?(?:user|pass(?:word)?|passwd|pwd|secret|token))\Z"
 )
 
 
@@ -302,15 +309,9 @@ def logins_in(text: bytes, _: bytes = b"") -> Iterator[Span]:
 
 #: An environment variable in a manifest, with its name on one line and its value on the next.
 _NAME_AND_VALUE = re.compile(
-    rb"name:[ \t]{1,4}"
-    + MAYBE_QUOTE
-    + rb"([\w.-]{3,80})"
-    + MAYBE_QUOTE
-    + _BLANK
-    + rb"{1,40}value:[ \t]{1,4}"
-    + MAYBE_QUOTE
-    + WORD
-)
+    rb"name:[ \t]{1,4}" + MAYBE_QUOTE + rb"([\w.-]{3,80})" + MAYBE_QUOTE + _BLANK + rb"{1,40}value:[ \t]{1,4}" +
+    MAYBE_QUOTE + WORD
+)  # fmt: skip
 
 
 def _manifests(text: bytes, _: bytes) -> Iterator[Span]:

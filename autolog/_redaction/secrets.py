@@ -19,6 +19,7 @@ from autolog._redaction.look import holds_name
 from autolog._redaction.names import (
     PARAMETERS,
     holds_random,
+    holds_session,
     is_mixed,
     looks_random,
     names_secret,
@@ -86,11 +87,14 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 _ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?value\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
     rb"s?(?:[-_]?\w{1,10})?"
-    rb"(?:\\{0,3}[\"'`])?[ \t]{0,8}(?::=|=>|[=:>]|" + _ITS_VALUE + rb")\s{0,8}(\\{0,3}[\"'`])?(?:bearer |basic )?"
+    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::\*\*|:=|\|\|=|=>|->|[=:>](?:[ ]?[&!][\w-]{1,20} )?|"
+    + _ITS_VALUE
+    + rb"|(?<=[\"']),)\s{0,8}(?:\[\]byte\(|[bfnru]{1,2}(?=[\"'])|<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
 )
-_NAMED = tuple(patterns(dict.fromkeys((b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase",
-                                          b"credential", b"salt", b"sessid", b"sessionid"), _ITS_SIGN)))  # fmt: skip
+_NAMED = tuple(patterns(dict.fromkeys(
+    (b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase", b"credential", b"salt", b"sessid",
+     b"sessionid", b"session_id", b"sid", b"pat"), _ITS_SIGN)))  # fmt: skip
 _NAME = re.compile(rb"[\w.-]*+")
 #: The same backwards, with up to two words before it: `secret access key`.
 _NAME_BEFORE = re.compile(rb"[\w.-]*+(?: [a-z-]{2,12}+){0,2}")
@@ -149,7 +153,13 @@ def _is_drawn(value: str) -> bool:
     return looks_random(value) and not is_hash(value)
 
 
+#: The least length of a secret that identifies a session, in mixed case; most shorter ones only name a conversation.
+_SESSION_LENGTH = 24
+
+
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
+    if holds_session(name):
+        return len(value) >= _SESSION_LENGTH and value.isalnum() and not value.islower() and looks_random(value)
     if names_secret(name):
         long = len(value) >= RUN or (quoted and len(value) >= RUN // 2)
         return long and (looks_random(value) or (quoted and is_mixed(value)))

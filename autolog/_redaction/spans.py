@@ -16,4 +16,4 @@ MAYBE_QUOTE = QUOTE + rb"?"
 #: A word of a command, without its quotes, as a group.
 WORD = rb"((?!-)[^\s\"'`\\;|&]{4,256})"
 #: The name of a password in a lower-case text.
-PASSWORD = re.compile(rb"passw(?:or)?d")
+PASSWORD = re.compile(rb"passw(?:or[dt]|d)")

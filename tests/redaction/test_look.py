@@ -24,9 +24,20 @@ def test_the_quick_look_sees_credentials_behind_an_account(scheme: str) -> None:
     )
 
 
+@pytest.mark.parametrize("escape", ["\\u0070", "\\\\u0070", "\\\\\\\\u0070"])
+@pytest.mark.parametrize("end", ["\\u000a", "\\n"])
+def test_the_quick_look_sees_through_escapes_at_any_depth(escape: str, end: str) -> None:
+    assert may_hold_secret(f'{{"m": "{end}{escape}assword: hunter2horse9{end}"}}'.encode())
+
+
+def test_the_quick_look_sees_what_is_url_encoded_in_escapes() -> None:
+    text = "".join(f"\\u{ord(letter):04x}" for letter in "x=%7B%22password%22%3A%22hunter2horse9%22%7D")
+    assert may_hold_secret(f'{{"m": "{text}"}}'.encode())
+
+
 #: Names of secrets, and how texts and objects put a value after one.
 NAMES = ("password", "DB_PASS", "api key", "x-auth-token", "salt", "otp", "security code", "connection string",
-         "recovery codes", "PHPSESSID", "cookie", "client secret", "sig", "credentials", "smtp pwd")  # fmt: skip
+         "recovery codes", "PHPSESSID", "pw", "pat", "sid", "cookie", "client secret", "sig", "credentials", "smtp pwd")  # fmt: skip
 GIVEN = (
     "{n}: {v}", "{n}={v}", "{n} is {v}", "({n}={v})", 'f({n}="{v}")', "x;{n}={v}", "https://a.example/?a=1&{n}={v}",
     "--{n} {v}", "{n}\t{v}", '{n} := "{v}"', "[{n}: {v}]", 'getenv("{n}", "{v}")', 'name="{n}" value="{v}"', "{n}:\n  {v}",

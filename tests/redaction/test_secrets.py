@@ -144,6 +144,8 @@ HOSTILE = (
     "eyJaaaaaaaaaaaa.", "eyJ+", "net use ", "curl -x ", "user,password\n", "%22", "%25", "kind: secret\ndata:\n a: b\n", "\npass x", "digest a=",
     'variable "a" {', "LS0tLS1CRUdJTi", "a\\n-----end ", "password is a1 ", "echo a| sudo -s",
     "://aaaaaaaaaaaaaaaa", "password to ", "htpasswd -b a -nb ", "identified by a1 ",
+    "insert into a(password)values('", "insert into a (pwd) values (", "<input a='b' ", 'form-data; name="pw"\n', "connect(a,'b',", "jwt.sign(a,",
+    'f("password","', "a as the password ", "user a password ", "pwd a='b' c='d' ", "token,a\n", "pw\t", "\\\\u0061",
 )  # fmt: skip
 
 

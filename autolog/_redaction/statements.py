@@ -1,0 +1,140 @@
+"""Secrets recognised by the statement, form or call that contains them.
+
+`INSERT INTO users (name, password) VALUES ('ada', 'p4ss!')`, `<input type="password" value="p4ss!">`, the fields of a
+multipart form, `mysqli_connect("localhost", "ada", "p4ss!")`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autolog._redaction.names import looks_random, suggests_secret
+from autolog._redaction.objects import is_named_secret
+from autolog._redaction.places import is_chosen, is_given, is_identifier
+from autolog._redaction.signs import Signed
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Span
+
+#: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
+_INSERT = re.compile(rb"insert (?:ignore )?into [^\s()]{1,80}\s{0,4}\(([^()]{1,600})\)\s{0,8}values?(?=\s{0,8}\()")
+_ROW = re.compile(
+    rb"\s{0,8}\(((?:'(?:[^'\\]++|''|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"|[^'\"()]++|\([^()]*+\))*+)\)\s{0,8},?", re.DOTALL
+)
+_VALUE = re.compile(
+    rb"\s*+n?(?:'((?:[^'\\]++|''|\\.)*+)'|\"((?:[^\"\\]++|\\.)*+)\"|(?:[^,'\"()]++|\([^()]*+\))++)?\s*+(?:,|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+#: The most bytes of a row.
+_LONGEST_ROW = 4000
+
+
+def _inserts(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the secrets among the rows that an SQL statement inserts."""
+    for found in _INSERT.finditer(lowered):
+        names = [name.strip(b' \t\r\n`"[]').decode("latin-1") for name in found[1].split(b",")]
+        at = found.end()
+        while any(map(suggests_secret, names)) and (row := _ROW.match(text, at, at + _LONGEST_ROW)):
+            for name, value in zip(names, _VALUE.finditer(text, *row.span(1)), strict=False):
+                group = value.lastindex
+                if group and is_named_secret(name, value[group].decode("latin-1"), is_given):
+                    yield value.span(group)
+            at = row.end()
+
+
+_INPUT = re.compile(rb"<input\b([^<>]{1,400})>")
+_ATTRIBUTE = re.compile(rb"([\w:-]{1,30})\s?=\s?" + QUOTE + rb"([^\"'<>\\]{0,256})" + QUOTE)
+
+
+def _inputs(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the values of a page's password fields."""
+    for found in _INPUT.finditer(lowered):
+        attributes = {item[1].lower(): item for item in _ATTRIBUTE.finditer(text, *found.span(1))}
+        value = attributes.get(b"value")
+        names = [_name(attributes[key][2]) for key in (b"type", b"name", b"id") if key in attributes]
+        if value and any(is_named_secret(name, value[2].decode("latin-1"), is_given) for name in names):
+            yield value.span(2)
+
+
+def _name(field: bytes) -> str:
+    """Return the name of a form's field, which may be in brackets after its owner, `user[password]`."""
+    return field.rpartition(b"[")[2].rstrip(b"]").decode("latin-1")
+
+
+_FORM_FIELD = re.compile(
+    rb"form-data; name=" + QUOTE + rb"([\w.\[\]-]{1,60})" + QUOTE + rb"(?:\r?\n|(?:\\{1,3}r)?\\{1,3}n){2}"
+    rb"([^\s\\\"]{4,512})"
+)  # fmt: skip
+
+
+def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the secrets among the fields of a multipart form."""
+    for found in _FORM_FIELD.finditer(lowered):
+        if is_named_secret(_name(found[1]), text[slice(*found.span(2))].decode("latin-1"), is_given):
+            yield found.span(2)
+
+
+#: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
+_ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
+_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
+_CONNECTS = rb"\((?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\())"
+_SIGNS = rb"\((?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
+_CONNECT = re.compile(_CONNECTS + _ARGUMENT + rb"\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED)
+_SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
+
+
+def _connections(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _CONNECT.finditer(lowered):
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if is_chosen(value) and not is_identifier(value):
+            yield found.span(1)
+
+
+def _signatures(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _SIGN.finditer(lowered):
+        if looks_random(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+
+
+#: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
+_NAME = re.compile(
+    rb"p(?:(?:ass(?:word|wd|phrase)?|wd)" + QUOTE + rb"\s?,\s?" + _QUOTED + rb"|(?<= p)ass(?:word|phrase)\b)"
+)
+_CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.-]{0,60}\Z")
+#: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
+_AS = re.compile(
+    MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" as (?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}\Z"
+)
+_AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},? \Z")
+_FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
+
+
+def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords that a call, or a sentence, puts beside their name without a sign between them."""
+    for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pwd" in lowered else ():
+        if name[1] is None:
+            found = _before_name(lowered, name.start()) or _after_name(lowered, name.start())
+        else:
+            found = name if _CALL_BEFORE.search(lowered, max(0, name.start() - 66), name.start()) else None
+        if found and is_chosen(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+
+
+def _before_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
+    """Return the password in `use p4ss! as the password`, given the offset of its name."""
+    start = lowered.rfind(b" as ", max(0, name - 50), name)
+    word = lowered.rfind(b" ", max(0, start - 256), max(0, start)) + 1
+    return _AS.match(lowered, word, name) if start >= 0 else None
+
+
+def _after_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
+    """Return the password in `user ada, password p4ss!`, given the offset of its name."""
+    return _FOLLOWING.match(lowered, name) if _AFTER_USER.search(lowered, max(0, name - 60), name) else None
+
+
+#: The sign of an insertion, which is only looked for where the words `insert into` occur.
+VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
+#: These searches with their signs.
+IN_STATEMENTS: tuple[Signed, ...] = (
+    ((VALUES,), _inserts), ((rb"<(?=input)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
+    ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
+)  # fmt: skip
