@@ -7,6 +7,7 @@ records at the same moment; if so, the merged result is inserted as a further ve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,26 @@ IDS = 1_000
 FEW = 50
 #: How many times a record is merged again if others keep changing it.
 ROUNDS = 4
+
+
+@dataclass(slots=True)
+class Changes:
+    """The changes of a transaction so far.
+
+    Attributes:
+        records: the changed records.
+        documents: the changed documents, by kind and key.
+        absent: the keys of records that were looked up and not found, so that writing them asks no second time. Others
+            may write them meanwhile, as at any time before the commit.
+    """
+
+    records: dict[Key, Kept] = field(default_factory=dict)
+    documents: dict[Key, list[Any]] = field(default_factory=dict)
+    absent: set[Key] = field(default_factory=set)
+
+    def knows(self, key: Key) -> bool:
+        """Return whether the transaction has changed a record, or knows that it does not exist."""
+        return key in self.records or key in self.absent
 
 
 class Commits:
@@ -113,7 +134,7 @@ class Commits:
         keys = list(by_key)
         for start in range(0, len(keys), IDS):
             part, values = keys[start : start + IDS], Values()
-            rows = self._db.query(
+            rows = self._db.ask(
                 f"SELECT project, id, version FROM place WHERE {of_keys(part, values)} "
                 f"AND version > {min(by_key[key][1] for key in part)}", values,
             )  # fmt: skip

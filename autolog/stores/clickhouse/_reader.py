@@ -43,7 +43,7 @@ class Reader:
         found: dict[Key, Kept] = {}
         for part in batches(keys, IDS):
             values = Values()
-            rows = self._db.query(
+            rows = self._db.ask(
                 "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
                 f"WHERE {of_keys(part, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
             )  # fmt: skip
@@ -67,7 +67,7 @@ class Reader:
         """Return the keys with this id, and the creation times of their records."""
         values = Values()
         of_project = "" if project is None else f" AND project = {values.mark(clean(project))}"
-        rows = self._db.query(
+        rows = self._db.ask(
             "SELECT project, id, toUnixTimestamp64Micro(created_at), gone FROM place "
             f"WHERE id = {values.mark(record_id)}{of_project} ORDER BY version DESC LIMIT 1 BY project, id", values,
         )  # fmt: skip
@@ -105,7 +105,7 @@ class Reader:
     def newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
         """Return the newest matching provider calls, without bodies, `each` for every combination of values `by`."""
         condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
-        if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
+        if not self._db.ask(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
             return []  # usually there are none, and finding that out takes a tenth of the time
         order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"
         found = self.fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)

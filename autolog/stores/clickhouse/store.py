@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._aggregate import read_scores, read_summaries, read_sums
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._clock import Clock, seq_at, time_of
-from autolog.stores.clickhouse._commit import Commits, Key
+from autolog.stores.clickhouse._commit import Changes, Commits, Key
 from autolog.stores.clickhouse._media import Media
 from autolog.stores.clickhouse._reader import FROM, Reader
 from autolog.stores.clickhouse._rows import Kept
@@ -59,14 +59,6 @@ from autolog.stores.query import (
 
 #: Seconds by which the clocks and inserts of servers may differ, for which `tail` waits.
 GRACE = 0.5
-
-
-@dataclass(slots=True)
-class _Changes:
-    """The changes of a transaction so far."""
-
-    records: dict[Key, Kept] = field(default_factory=dict)
-    documents: dict[Key, list[Any]] = field(default_factory=dict)
 
 
 class ClickHouseStore:
@@ -106,18 +98,18 @@ class ClickHouseStore:
     # Writing
 
     @property
-    def _layers(self) -> list[_Changes]:
+    def _layers(self) -> list[Changes]:
         """This thread's open transactions, the outermost first; a forked child has none."""
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid, self._local.layers = os.getpid(), []
             self._clock.start_over()
-        layers: list[_Changes] = self._local.layers
+        layers: list[Changes] = self._local.layers
         return layers
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         layers = self._layers
-        layers.append(_Changes())
+        layers.append(Changes())
         try:
             yield
         except BaseException:
@@ -128,6 +120,7 @@ class ClickHouseStore:
         changes = layers.pop()
         if layers:
             layers[-1].records |= changes.records
+            layers[-1].absent |= changes.absent
             layers[-1].documents |= changes.documents
             return
         try:
@@ -147,7 +140,7 @@ class ClickHouseStore:
             for record in records:
                 record.created_at = record.created_at or datetime.now(UTC)
             keys = list(dict.fromkeys((clean(record.project), clean(record.id)) for record in records))
-            known = self._reader.load([key for key in keys if self._pending(key) is None])
+            known = self._reader.load([key for key in keys if not any(layer.knows(key) for layer in self._layers)])
             free = self._reader.free([record.seq for record in records]) if keep_seq else set()
             return [self._write_one(record, known, record.seq if record.seq in free else None) for record in records]
 
@@ -210,7 +203,7 @@ class ClickHouseStore:
         with self.transaction():
             self._layers[-1].documents[(clean(kind), clean(key))] = [encode_json(data).decode()]
 
-    def _commit(self, changes: _Changes) -> None:
+    def _commit(self, changes: Changes) -> None:
         if changes.records:
             self._commits.records(list(changes.records.values()))
         if changes.documents:
@@ -252,6 +245,8 @@ class ClickHouseStore:
         keys = {(clean(project), clean(name)) for name in ids}
         pending = {key: kept for key in keys if (kept := self._pending(key)) is not None}
         stored = self._reader.load(list(keys - pending.keys()), bodies=False)
+        if self._layers:
+            self._layers[-1].absent |= keys - pending.keys() - stored.keys()
         changed = [kept.copied() for kept in pending.values() if not kept.gone]
         return changed + [kept.record for kept in stored.values() if not kept.gone]
 

@@ -37,3 +37,16 @@ def test_messages_that_come_to_two_servers_at_once_are_joined(clickhouse_url: st
     assert found.input_preview == "second"
     first.close()
     second.close()
+
+
+def test_a_record_that_was_looked_up_before_another_server_wrote_it_is_merged_with_it(clickhouse_url: str) -> None:
+    first, second = ClickHouseStore(clickhouse_url), ClickHouseStore(clickhouse_url)
+    with first.transaction():
+        assert first.by_ids("default", ["call"]) == []
+        second.write([Record(id="call", created_at=NOON, name="of the second")])
+        first.write([Record(id="call", created_at=NOON, user="of the first")])
+    found = second.get("call")
+    assert found is not None
+    assert (found.name, found.user) == ("of the second", "of the first")
+    first.close()
+    second.close()
