@@ -24,6 +24,8 @@ from autolog.stores.query import Query
 FROM = "FROM log FINAL"
 #: The newest records are sought in windows of time: the first, the factor by which they grow, and the largest.
 _FIRST_WINDOW, _GROWTH, _WIDEST = timedelta(hours=1), 8, timedelta(days=400)
+#: How often a record is looked up again if its time changes while it is loaded.
+_MOVES = 3
 #: The most records, and the most bytes of bodies, that one statement reads.
 _AT_ONCE, _BYTES = 200, 16 * 1024 * 1024
 
@@ -42,16 +44,24 @@ class Reader:
         """Return the records with these keys; deleted ones only have their version."""
         found: dict[Key, Kept] = {}
         for part in batches(keys, IDS):
-            values = Values()
-            rows = self._db.ask(
-                "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
-                f"WHERE {of_keys(part, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
-            )  # fmt: skip
-            live = {(project, name): from_micros(at) for project, name, at, _, gone in rows if not gone}
-            found |= self.load_at(live, bodies) if live else {}
-            for project, name, _, version, gone in rows:
-                if gone:
-                    found[project, name] = Kept(Record(id=name, project=project), 0, version, gone=True)
+            found |= self._load(part, bodies, _MOVES)
+        return found
+
+    def _load(self, keys: Sequence[Key], bodies: bool, moves: int) -> dict[Key, Kept]:
+        """Load up to IDS records; look `moves` times again for those that another server moves to another time."""
+        values = Values()
+        rows = self._db.ask(
+            "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
+            f"WHERE {of_keys(keys, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
+        )  # fmt: skip
+        live = {(project, name): from_micros(at) for project, name, at, _, gone in rows if not gone}
+        found = self.load_at(live, bodies) if live else {}
+        moved = [key for key in live if key not in found]  # between the two questions
+        if moved and moves:
+            found |= self._load(moved, bodies, moves - 1)
+        for project, name, _, version, gone in rows:
+            if gone:
+                found[project, name] = Kept(Record(id=name, project=project), 0, version, gone=True)
         return found
 
     def load_at(self, times: dict[Key, datetime], bodies: bool = True) -> dict[Key, Kept]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -48,5 +49,26 @@ def test_a_record_that_was_looked_up_before_another_server_wrote_it_is_merged_wi
     found = second.get("call")
     assert found is not None
     assert (found.name, found.user) == ("of the second", "of the first")
+    first.close()
+    second.close()
+
+
+def test_a_record_that_is_moved_while_it_is_looked_up_is_found(
+    clickhouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ClickHouseStore(clickhouse_url), ClickHouseStore(clickhouse_url)
+    first.write([Record(id="call", created_at=NOON)])
+    load_at, later = first._reader.load_at, NOON + timedelta(hours=1)
+
+    def load_after_the_move(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        second.update("call", "default", lambda record: setattr(record, "created_at", later))
+        return load_at(*arguments)
+
+    monkeypatch.setattr(first._reader, "load_at", load_after_the_move)
+    first.update("call", "default", lambda record: setattr(record, "user", "ada"))
+    found = second.get("call")
+    assert found is not None
+    assert (found.created_at, found.user) == (later, "ada")
     first.close()
     second.close()
