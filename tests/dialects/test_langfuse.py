@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from dialects.otlp_samples import CHAT, SPAN, TRACE, span, traces
 from dialects.samples import ANSWER, KEY, Server
 from engines import every_store
 
+from autolog._record.record import Record
+from autolog.dialects import langfuse
 from autolog.server._keys import create_key, revoke_key
 
 BATCH = "/api/public/ingestion"
@@ -91,6 +94,20 @@ def test_a_batch_is_a_trace_with_its_generation_tool_and_score(server: Server, a
     )
     assert json.loads(call.request_body or b"")["temperature"] == 0
     assert (tool.status, tool.error_message, tool.parent_span_id) == ("error", "boom", "g-1")
+
+
+def test_what_is_known_of_a_batch_is_looked_up_at_once() -> None:
+    lookups: list[set[str]] = []
+
+    def find(ids: Collection[str]) -> list[Record]:
+        lookups.append({*ids})
+        return [langfuse.decode_thing({**STARTED["body"], "type": "generation"})]
+
+    events = [TRACED, ENDED, FAILED, event("span-create", {"id": 5})]
+    batch = langfuse.decode_batch({"batch": events}, find, lambda _: None)
+    assert lookups == [{"t-1", "g-1", "o-1"}]
+    (call,) = (record for record in batch.records if record.kind == "llm")
+    assert (call.prompt_name, call.usage_output_tokens, len(batch.errors)) == ("reply", 100, 1)
 
 
 def test_one_bad_event_is_answered_by_itself(server: Server) -> None:

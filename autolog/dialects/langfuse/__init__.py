@@ -19,6 +19,7 @@ from autolog.dialects.langfuse._decode import (
     KINDS as KINDS,
     Batch as Batch,
     Find as Find,
+    RootOf as RootOf,
     decode_batch as decode_batch,
     decode_score as decode_score,
     decode_scores as decode_scores,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from autolog._reading.derive import derive
 from autolog._record.record import Record
@@ -35,11 +35,13 @@ class Batch:
         self.errors.append({"id": event_id, "status": status, "message": why, "error": why})
 
 
-#: Finds a record by its id; or, by a trace's id, the record to which scores of the trace belong.
-Find = Callable[[str], Record | None]
+#: Finds the records with given ids, with their bodies, as far as there are any.
+Find = Callable[[Collection[str]], Iterable[Record]]
+#: Finds the record to which a score belongs, by the id of an observation or of a trace.
+RootOf = Callable[[str], Record | None]
 
 
-def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) -> Batch:
+def decode_batch(body: Json, find: Find, root_of: RootOf, most: int = NO_LIMIT) -> Batch:
     """Return the records of a batch; events about the same trace or observation are combined.
 
     Raises:
@@ -50,11 +52,14 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
         raise Fault(400, "batch: is not a list of events")
     check_count(len(events), most)
     batch, objects = Batch(), dict[str, Json]()
+    given = (mapping(mapping(event).get("body")).get("id") for event in events)
+    ids = {thing_id for thing_id in given if _is_id(thing_id)}
+    known = {record.id: thing_of(record) for record in find(ids) if record.dialect == "langfuse"}
     about: list[tuple[str, str]] = []
     for event in events:
         event_id = str(mapping(event).get("id") or "")
         try:
-            about.append((event_id, _add(mapping(event), objects, batch, find, root_of)))
+            about.append((event_id, _add(mapping(event), objects, known, batch, root_of)))
         except MISREAD as error:
             batch.refuse(event_id, error)
     decoded, refused = list[Record](), dict[str, Exception]()
@@ -72,8 +77,16 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
     return batch
 
 
-def _add(event: Json, objects: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> str:
-    """Add an event; return the id of the trace or observation that it is about, or an empty string if it has none."""
+def _is_id(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= 200
+
+
+def _add(event: Json, objects: dict[str, Json], known: Mapping[str, Json], batch: Batch, root_of: RootOf) -> str:
+    """Add an event to the objects of its batch, which begin as they are known from earlier batches.
+
+    Returns:
+        The id of the trace or observation that it is about, or an empty string if it has none.
+    """
     word, _, _ = str(event.get("type") or "").rpartition("-")
     given = event.get("body")
     if event.get("type") == "sdk-log":
@@ -87,17 +100,14 @@ def _add(event: Json, objects: dict[str, Json], batch: Batch, find: Find, root_o
     if kind != "trace" and kind not in KINDS:
         raise Fault(400, f"type: {str(event.get('type'))[:50]!r} is not an event")
     thing_id = given.get("id")
-    if not isinstance(thing_id, str) or not 0 < len(thing_id) <= 200:
+    if not _is_id(thing_id):
         raise Fault(400, "body.id: must have 1 to 200 characters")
     for key in ("timestamp", "startTime", "endTime", "completionStartTime"):
         parse_time(given.get(key), key)
-    if thing_id not in objects:
-        before = find(thing_id)
-        objects[thing_id] = {} if before is None or before.dialect != "langfuse" else thing_of(before)
-    known = objects[thing_id]
-    known.update({key: value for key, value in given.items() if value is not None})
-    known["type"] = kind
-    known.setdefault("timestamp" if kind == "trace" else "startTime", event.get("timestamp"))
+    thing = objects.setdefault(thing_id, known.get(thing_id, {}))
+    thing.update({key: value for key, value in given.items() if value is not None})
+    thing["type"] = kind
+    thing.setdefault("timestamp" if kind == "trace" else "startTime", event.get("timestamp"))
     return thing_id
 
 
@@ -208,7 +218,7 @@ _USAGE = {
 }
 
 
-def decode_score(body: Json, root_of: Find) -> Record:
+def decode_score(body: Json, root_of: RootOf) -> Record:
     """Return a record that adds a score to the record of its observation or trace.
 
     Raises:
@@ -236,7 +246,7 @@ def _later_id(trace_id: str | None, observation: str | None) -> str:
     return f"{trace_id}-{observation}" if is_span else observation or trace_id or ""
 
 
-def decode_scores(items: list[Any], root_of: Find, most: int = NO_LIMIT) -> Batch:
+def decode_scores(items: list[Any], root_of: RootOf, most: int = NO_LIMIT) -> Batch:
     """Return the records of several scores, with a status for each, by its position.
 
     Raises:

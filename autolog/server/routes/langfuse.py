@@ -34,10 +34,10 @@ from autolog.stores.query import Condition, Query
 
 
 def _find(call: Call) -> dialect.Find:
-    return lambda thing_id: call.store.get(thing_id, call.project)
+    return lambda ids: call.store.with_bodies(call.store.by_ids(call.project, ids))
 
 
-def _root_of(call: Call) -> dialect.Find:
+def _root_of(call: Call) -> dialect.RootOf:
     """Return a function that finds the record for a score: by an observation's id, or the root by a trace's id."""
 
     def find(thing_id: str) -> Record | None:
