@@ -38,7 +38,12 @@ def _otel(endpoint: str, key: str) -> dict[str, str]:
 
 
 #: Turns on the capture of message content, which most instrumentations leave off by default.
-_MESSAGES = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
+_MESSAGES = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+def _any_program(endpoint: str, key: str) -> Settings:
+    note = "Instrumentations released before 2026 take `true` instead of `SPAN_ONLY`."
+    return Settings({_MESSAGES: "SPAN_ONLY", **_otel(endpoint, key)}, note=note)
 
 
 def _claude_code(endpoint: str, key: str) -> Settings:
@@ -79,7 +84,7 @@ def _gemini_cli(endpoint: str, key: str) -> Settings:
 
 
 def _copilot(endpoint: str, key: str) -> Settings:
-    return Settings({"COPILOT_OTEL_ENABLED": "true", **_MESSAGES, **_otel(endpoint, key)})
+    return Settings({"COPILOT_OTEL_ENABLED": "true", _MESSAGES: "true", **_otel(endpoint, key)})
 
 
 def _opencode(endpoint: str, key: str) -> Settings:
@@ -146,7 +151,7 @@ PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
     "litellm": _litellm,
     "openai-agents": _openai_agents,
     "opencode": _opencode,
-    "otel": lambda endpoint, key: Settings({**_MESSAGES, **_otel(endpoint, key)}),
+    "otel": _any_program,
 }
 
 

@@ -63,3 +63,10 @@ def test_without_a_key_it_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) 
     assert "autolog keys create" not in output("env", "otel")
     assert "x-api-key=from-env" in output("env", "otel")
     assert "http://elsewhere:1" in output("env", "otel")
+
+
+def test_message_content_is_turned_on_by_the_value_that_each_program_takes() -> None:
+    """OpenTelemetry's instrumentations refuse `true` since opentelemetry-util-genai 1.0; Copilot's CLI takes it."""
+    name = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    assert f"{name}=SPAN_ONLY" in output("env", "otel")
+    assert f"{name}=true" in output("env", "copilot")

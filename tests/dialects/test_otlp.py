@@ -199,6 +199,15 @@ def test_a_streamed_call_is_marked_as_one(attributes: dict[str, Any], is_stream:
     assert decoded({**CHAT, **attributes}).request_stream is is_stream
 
 
+def test_messages_that_llamaindex_writes_as_python_shows_them_give_way_to_the_numbered_ones() -> None:
+    shown = json.dumps({"messages": ["ChatMessage(role=<MessageRole.USER: 'user'>, blocks=[])"]})
+    assert question_texts(decoded({**OPENINFERENCE, "input.value": shown})) == ["Weather?"]
+    alone = {name: value for name, value in OPENINFERENCE.items() if not name.startswith(_IN)}
+    assert question_texts(decoded({**alone, "input.value": shown}))[0].startswith("ChatMessage(")
+    completion = {**alone, "input.value": '{"args": ["Weather?"]}', "llm.prompts": ["Weather?"]}
+    assert question_texts(decoded(completion)) == ["Weather?"]
+
+
 def test_a_message_alone_is_a_response() -> None:
     """OpenInference's instrumentation of Bedrock writes Converse's message."""
     message = json.dumps({"role": "assistant", "content": [{"text": "One moment."}]})

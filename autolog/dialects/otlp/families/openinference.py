@@ -17,13 +17,25 @@ from autolog.dialects.otlp.families._family import Family
 
 
 def _requests(attributes: Attributes) -> Iterator[Any]:
-    yield parsed(attributes.get("input.value"))
+    whole = parsed(attributes.get("input.value"))
+    is_last = _has_texts_for_messages(whole)
+    if not is_last:
+        yield whole
     yield request_of(numbered(attributes, "llm.input_messages"))
+    yield request_of(attributes.get("llm.prompts"))
     yield request_of([item.get("prompt", {}).get("text") for item in _dicts(numbered(attributes, "llm.prompts"))])
     texts = [item.get("embedding", {}).get("text") for item in _dicts(numbered(attributes, "embedding.embeddings"))]
     if any(texts):
         yield {"input": texts}
     yield parsed(attributes.get("tool.parameters"))
+    if is_last:
+        yield whole
+
+
+def _has_texts_for_messages(body: Any) -> bool:
+    """Return whether the messages of a body are texts: LlamaIndex's are objects as Python shows them."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    return isinstance(messages, list) and bool(messages) and all(isinstance(item, str) for item in messages)
 
 
 def _dicts(items: list[Any]) -> list[dict[str, Any]]:
@@ -70,7 +82,8 @@ FAMILY = Family(
     },
     calls=("llm.model_name", "embedding.model_name"),
     bodies=("input.value", "output.value", "tool.parameters", "llm.input_messages.", "llm.output_messages.",
-            "llm.prompts.", "embedding.embeddings.", "retrieval.documents.", "reranker.output_documents."),
+            "llm.prompts", "llm.prompts.", "embedding.embeddings.", "retrieval.documents.",
+            "reranker.output_documents."),
     requests=_requests,
     responses=_responses,
 )  # fmt: skip
