@@ -33,7 +33,6 @@ ELSEWHERE = {
     "_record/zstd.py": "record/test_bodies.py",
     "cli/_children/": "cli/test_run.py",
     "cli/alerts.py": "cli/test_remote.py",
-    "cli/backup.py": "stores/test_copy.py",
     "cli/copy.py": "stores/test_copy.py",
     "cli/keys.py": "cli/test_remote.py",
     "cli/projects.py": "cli/test_remote.py",

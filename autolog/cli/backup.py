@@ -28,6 +28,8 @@ def backup(target: Path, force: bool, store: str | None) -> None:
     if target.exists() and not force:
         raise AutologError(f"{target} already exists; --force replaces it")
     opened = open_local(store)
+    if target.exists() and opened.url.startswith("sqlite:") and target.samefile(opened.url.partition("///")[2]):
+        raise AutologError(f"{target} is the store itself; name another file")
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:
