@@ -200,10 +200,8 @@ def check_rule(rule: Rule) -> None:
         read_query(filter_pairs(rule.filters))
     except FilterError as error:
         raise AutologError(f"filters: {error}") from error
-    if rule.webhook is not None and (
-        urlsplit(rule.webhook).scheme not in {"http", "https"} or not urlsplit(rule.webhook).hostname
-    ):
-        raise AutologError("webhook: it does not begin with http:// or https://")
+    if rule.webhook is not None and _origin(rule.webhook) is None:
+        raise AutologError("webhook: it is not an address that begins with http:// or https://")
     strange = next((address for address in rule.mail if not _MAIL.fullmatch(address)), None)
     if strange is not None:
         raise AutologError(f"mail: {strange[:100]!r} is not an address such as ops@example.com")
@@ -273,6 +271,16 @@ def remove_rule(store: Store, name: str) -> None:
     store.put_document(_RULES, name, {"removed": True})
 
 
+def _origin(url: str) -> str | None:
+    """Return the scheme, host and port of a web address; None if it is not one."""
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets without their pair, or a port that is none
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if named else None
+
+
 def put_states(store: Store, states: Mapping[str, State]) -> None:
     """Store states, by rule name."""
     for name, state in states.items():
@@ -285,7 +293,7 @@ def described(store: Store, projects: Iterable[str] | None = None) -> list[dict[
     rows = []
     for rule in read_rules(store):
         if projects is None or rule.project in projects:
-            hook = None if rule.webhook is None else "{0.scheme}://{0.netloc}/…".format(urlsplit(rule.webhook))
+            hook = None if rule.webhook is None else f"{_origin(rule.webhook)}/…"
             state = states.get(rule.name, State())
             row = {"name": rule.name, **rule.as_document(), "webhook": hook, **state.as_document()}
             row["shown"] = None if state.value is None else MEASURES[rule.condition.measure](state.value)

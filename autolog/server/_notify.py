@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -28,6 +28,12 @@ from autolog.server._logs import alerts
 #: The timeout of one attempt, and the pauses before further attempts, in seconds.
 TIMEOUT = 5.0
 PAUSES = (1.0, 5.0)
+
+
+#: The IPv6 addresses of hosts in the internet (RFC 4291), and those by which a gateway reaches IPv4 hosts (RFC 6052).
+_HOSTS, _NAT64 = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
+#: Addresses that are public by their number, and are those of services inside Oracle's cloud and Azure.
+_OF_THE_CLOUD = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
 
 
 class Undeliverable(Exception):  # noqa: N818 - named for what happened
@@ -161,10 +167,22 @@ def _address_of(host: str, port: int, private: bool) -> str:
         Undeliverable: if the host has a private address, and `private` is False.
     """
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    inside = [address for address in found if not ip_address(address.partition("%")[0]).is_global]
-    if inside and not private:
+    if not private and not all(map(_is_public, found)):
         raise Undeliverable(f"{host} is in a private network; see --allow-private-webhooks", final=True)
     return found[0]
+
+
+def _is_public(address: str) -> bool:
+    """Return whether an IP address belongs to a host in the internet, wherever this server runs."""
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        if ip in _NAT64:
+            ip = IPv4Address(int(ip) & 0xFFFFFFFF)  # a gateway sends to this address
+        elif ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip not in _HOSTS or ip.sixtofour is not None:
+            return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _OF_THE_CLOUD)
 
 
 class _Connection(http.client.HTTPConnection):

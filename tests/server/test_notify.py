@@ -1,4 +1,4 @@
-"""Mail: sent in the way that the mail server requires, with clear errors."""
+"""Mail is sent in the way that the mail server requires, with clear errors; webhooks reach public addresses only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from autolog.errors import AutologError
 from autolog.server._alerts import Rule
-from autolog.server._notify import MailServer, Notifier, read_mail_server
+from autolog.server._notify import MailServer, Notifier, Undeliverable, _address_of, read_mail_server
 
 RULE = Rule("spend", "shop", "cost > 5 over 1d", {"user": "ännchen"}, mail=("ops@example.com", "ann@example.com"))
 EVENT = {"at": "2026-11-20T12:00:00+00:00", "firing": True, "text": "FIRING spend: cost $6.00", "value": 6.0}
@@ -45,6 +45,27 @@ def mail_server(refuse: bytes = b"") -> Iterator[tuple[int, list[bytes], list[by
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=serve, args=(listening,), daemon=True).start()
         yield listening.getsockname()[1], lines, messages
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("10.1.2.3", False), ("100.64.0.1", False), ("224.0.1.1", False),
+        ("0x7f.1", False), ("2130706433", False),  # 127.0.0.1
+        ("192.0.0.192", False), ("168.63.129.16", False),  # services in Oracle's cloud and in Azure
+        ("::1", False), ("fe80::1%lo", False), ("fec0::1", False), ("ff0e::1", False),
+        ("::ffff:10.0.0.1", False), ("::ffff:8.8.8.8", True),
+        ("64:ff9b::a00:1", False), ("64:ff9b::808:808", True),  # 10.0.0.1 and 8.8.8.8 through NAT64
+        ("::a00:1", False), ("2002:a00:1::", False), ("2002:808:808::", False),  # 10.0.0.1 and 8.8.8.8 in old ways
+    ],
+)  # fmt: skip
+def test_only_public_addresses_are_reached(address: str, public: bool) -> None:
+    if public:
+        assert _address_of(address, 80, private=False)
+    else:
+        with pytest.raises(Undeliverable, match="private network"):
+            _address_of(address, 80, private=False)
+    assert _address_of(address, 80, private=True)
 
 
 def test_a_message_says_what_happened() -> None:

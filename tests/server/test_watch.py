@@ -211,6 +211,7 @@ def test_an_alert_that_is_made_anew_begins_anew(store: Store, watch: Watch) -> N
         ({"filters": {"colour": "red"}}, "'colour'"), ({"filters": {"since": "1h"}}, "'since'"),
         ({"filters": {"status": "error"}}, "leave status out"), ({"filters": {"metadata": "plan"}}, "key=value"),
         ({"webhook": "file:///etc/passwd"}, "http://"), ({"webhook": "https://"}, "http://"),
+        ({"webhook": "http://[::1"}, "http://"), ({"webhook": "http://host:port/"}, "http://"),
         ({"mail": ("nobody",)}, "'nobody'"), ({"mail": ("a@b\nBcc: c@d",)}, "mail"), ({"name": "a/b"}, "name"),
         ({"name": ""}, "name"),
     ],

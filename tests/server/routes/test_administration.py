@@ -162,7 +162,11 @@ def test_a_project_keeps_its_records_for_a_time_of_its_own(store: Store, server:
 
 
 def test_alerts_are_set_listed_tried_and_removed(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    rule = {"when": "calls < 1 over 1h", "filters": {"tag": ["a", "b"]}, "webhook": "https://hooks.example/T0/secret"}
+    rule = {
+        "when": "calls < 1 over 1h",
+        "filters": {"tag": ["a", "b"]},
+        "webhook": "https://us:er@hooks.example/T0/secret",
+    }
     created = server.call("PUT", "/api/v1/alerts/quiet", rule).json()
     assert (created["name"], created["project"], created["webhook"]) == ("quiet", "default", "https://hooks.example/…")
     assert server.call("GET", "/api/v1/alerts").json()["alerts"] == [created]
