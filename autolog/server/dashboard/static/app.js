@@ -148,7 +148,7 @@ if (suggestions) {
   searchField.form.addEventListener("submit", (event) => {
     const [, name, value] = searchField.value.trim().match(/^(\w+)\s*[:=]\s*(\S.*)$/) ?? [];
     const only = suggestions.children.length === 1 ? suggestions.firstElementChild.dataset : null;
-    const known = byId("filters").querySelector(`[name="${CSS.escape(name ?? "")}"]`);
+    const known = ["since", "until"].includes(name) || byId("filters").querySelector(`[name="${CSS.escape(name ?? "")}"]`);
     if (!known && !(name && only?.name === "metadata")) return;
     event.preventDefault(); // as typed: user:ada, or plan=pro
     addFilter(only ?? { name, value });
