@@ -11,6 +11,7 @@ from autolog._record.record import Record
 from autolog.server._budgets import Spending
 from autolog.server._duplicates import Deduplicator, Folded
 from autolog.server._metrics import Metrics
+from autolog.server._owners import inherit_owners
 from autolog.server._raw_requests import join_requests
 from autolog.server._second_look import SecondLook
 from autolog.stores._contract import Store
@@ -47,6 +48,7 @@ class Ingest:
     def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
         """Write records, possibly those of several requests, and return a result for each, in the same order."""
         join_requests(store, records)
+        inherit_owners(store, records)
         folded = self._duplicates.fold(store, records)
         costs = _added_costs(store, folded) if self._spending.active else [0.0] * len(records)
         if self._newest is None:
