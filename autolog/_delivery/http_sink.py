@@ -14,7 +14,7 @@ from autolog import dialects
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.dialects import BinaryForm, ShippingDialect
-from autolog.errors import AutologError, Undelivered
+from autolog.errors import AutologError, Undelivered, shown
 
 if TYPE_CHECKING:
     import httpx2
@@ -149,6 +149,8 @@ class HTTPSink:
 
 
 def _problem(response: httpx2.Response) -> str:
+    if response.next_request is not None:
+        return f"HTTP {response.status_code}: it redirects to {shown(str(response.next_request.url.copy_with(query=None)))[:200]}"
     return f"HTTP {response.status_code}: {response.text[:200]}"
 
 

@@ -161,6 +161,8 @@ class RemoteStore:
         """Raise an AutologError if a response is a refusal, or does not come from an autolog server."""
         if response.status_code in {401, 403}:
             raise AutologError(f"{self.url}: {_reason(response)}; set AUTOLOG_API_KEY to a key that may {may}")
+        if (target := redirect_of(response)) is not None:
+            raise AutologError(f"{self.url} redirects to {target}, which is not followed; give that address")
         if not response.is_success:
             raise AutologError(f"{self.url}: HTTP {response.status_code}: {_reason(response)}")
         if response.headers.get("content-type", "").partition(";")[0] != accept:
@@ -179,6 +181,11 @@ def _parameters(query: Query) -> dict[str, Any]:
         "since": None if query.since is None else query.since.isoformat(),
         "until": None if query.until is None else query.until.isoformat(),
     }
+
+
+def redirect_of(response: Any) -> str | None:
+    """Return the address to which a response redirects; None if it does not. No key is ever sent there."""
+    return shown(str(response.next_request.url.copy_with(query=None))) if response.next_request is not None else None
 
 
 def _reason(response: Any) -> str:

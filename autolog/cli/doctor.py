@@ -20,6 +20,7 @@ from autolog._display.figures import safe, size
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._version import __version__
+from autolog.cli._remote import redirect_of
 from autolog.cli._render import console, echo_json, print_prose
 from autolog.dialects import native
 from autolog.errors import AutologError, shown
@@ -135,6 +136,8 @@ def _server(config: Config) -> Check:
     }
     if response.is_success:
         return _protocol(name, response.headers.get(native.PROTOCOL_HEADER))
+    if (target := redirect_of(response)) is not None:
+        return "server", False, f"{name} redirects to {target}, which is not followed"
     return (
         "server",
         response.status_code == 403,

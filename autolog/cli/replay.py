@@ -17,6 +17,7 @@ from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._redaction.headers import kept_headers, plain_headers
 from autolog.cli._options import open_local, require_one, store_option
+from autolog.cli._remote import redirect_of
 from autolog.cli._render import echo_record
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError, shown
@@ -180,9 +181,12 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
         headers["api-key"] = key
     start, started = datetime.now(UTC), perf_counter()
     try:
-        response = httpx2.post(url, content=body, headers=headers, timeout=timeout)
+        encrypted = url.lower().startswith("https")  # what is not stays on this machine, and so out of a proxy's hands
+        response = httpx2.post(url, content=body, headers=headers, timeout=timeout, trust_env=encrypted)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise AutologError(f"{shown(url)} did not answer: {str(error).replace(key, '…')}") from error
+    if (target := redirect_of(response)) is not None:
+        raise AutologError(f"{shown(url)} redirects to {target}, where neither the request nor the key is sent")
     taken = perf_counter() - started
     replayed = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,

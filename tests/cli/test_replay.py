@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import openai
 import pytest
@@ -91,3 +95,44 @@ def test_a_key_goes_nowhere_but_to_its_own_host_over_tls(
     with pytest.raises(autolog.errors.AutologError, match=words) as refused:
         run("replay", "id-1", "--base-url", address)
     assert "sk-secret" not in str(refused.value)
+
+
+class Redirects(BaseHTTPRequestHandler):
+    """Redirects every request to an address that has a secret, and notes the requests' first lines."""
+
+    lines: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.lines.append(self.requestline)
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(307)
+        self.send_header("location", "http://ada:secret@elsewhere.example/v1?key=secret")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def redirects() -> Iterator[str]:
+    Redirects.lines.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_key_goes_to_no_redirect_and_past_no_proxy(monkeypatch: pytest.MonkeyPatch, redirects: str) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # would see the key, as there is no TLS on this machine
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    record = Record(id="one", request_url=f"{redirects}/v1/chat/completions", request_body=b"{}")
+    store = open_store("sqlite:///.autolog/logs.db")
+    store.write([record])
+    done = CliRunner().invoke(cli, ["replay", "one", "--key-env", "MY_KEY"])
+    assert "redirects to http" in str(done.exception)
+    assert "elsewhere.example" in str(done.exception)
+    assert "secret" not in str(done.exception)
+    assert Redirects.lines == ["POST /v1/chat/completions HTTP/1.1"]
+    assert store.count(Query()) == 1
