@@ -150,7 +150,8 @@ class HTTPSink:
 
 def _problem(response: httpx2.Response) -> str:
     if response.next_request is not None:
-        return f"HTTP {response.status_code}: it redirects to {shown(str(response.next_request.url.copy_with(query=None)))[:200]}"
+        target = shown(str(response.next_request.url.copy_with(query=None)))
+        return f"HTTP {response.status_code}: it redirects to {target[:200]}"
     return f"HTTP {response.status_code}: {response.text[:200]}"
 
 
