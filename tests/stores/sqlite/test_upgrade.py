@@ -114,3 +114,12 @@ def test_what_cannot_be_read_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
         open_store(url)
     after = sqlite3.connect(tmp_path / "s.db").execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
     assert before == after
+
+
+def test_a_disk_that_fills_while_a_store_is_made_is_called_full(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    _rollup.prepare(db)
+    db.execute("PRAGMA max_page_count = 5")
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        _upgrade.bring_up_to_date(db, "sqlite:///s.db")
+    assert not db.in_transaction
