@@ -120,7 +120,8 @@ def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> Non
                                         "thoughts_token_count": 420, "status_code": 200, "duration_ms": 900, "response_text": "Done."}),
         log("gen_ai.client.inference.operation.details", {**common, "gen_ai.usage.input_tokens": 12_000, "gen_ai.request.model": "gemini-2.5-pro",
                                                           "gen_ai.input.messages": json.dumps(parts)}),
-        log("gemini_cli.tool_call", {**common, "function_name": "edit", "function_args": '{"file": "a"}', "success": True}),
+        log("gemini_cli.tool_call", {**common, "function_name": "edit", "function_args": '{"file": "a"}', "success": True},
+            traceId="ab" * 16, spanId="1" * 16),
     ))  # fmt: skip
     found = by_name(server)
     call = found["ok"]
@@ -128,7 +129,7 @@ def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> Non
     assert (call.usage_input_tokens, call.usage_output_tokens, call.usage_reasoning_output_tokens) == (12_000, 770, 420)
     assert (call.input_preview, call.output_preview, call.provider_name) == ("Mend it", "Done.", "gcp.gemini")
     assert call.parent_span_id == found["gemini_cli.user_prompt"].span_id
-    assert found["edit"].parent_span_id == call.parent_span_id
+    assert (found["edit"].trace_id, found["edit"].parent_span_id) == (call.trace_id, call.parent_span_id)
 
 
 @every_store

@@ -78,4 +78,5 @@ AGENT = Agent(
     read_answer=_read_answer,
     tool=("function_name",),
     tool_input=("function_args",),
+    one_trace=True,  # failed calls and tools are logged within spans, which are traces of their own
 )  # fmt: skip
