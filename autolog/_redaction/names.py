@@ -67,7 +67,8 @@ _SPLIT = re.compile(r"[-_. ]|(?<=[a-z])(?=[A-Z])")
 _HARMLESS = tuple(
     f"{word}token"
     for word in ("page", "next", "continuation", "stop", "start", "end", "bos", "eos", "pad", "mask", "unk", "sep",
-                 "cls", "special", "first", "last", "cursor", "sync", "per", "text", "prompt", "image", "audio")
+                 "cls", "special", "first", "last", "cursor", "sync", "per", "text", "prompt", "image", "audio",
+                 "clientrequest", "change", "idempotency")
 )  # fmt: skip
 #: URL parameters that grant access, in addition to those whose names say so.
 PARAMETERS = frozenset({"key", "sig", "signature", "code", "token", "auth", "x-amz-signature", "x-amz-credential",
