@@ -7,11 +7,12 @@ from them would make a row three times as large.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from autolog.dialects._chat import parsed
 from autolog.dialects.otlp._wire import Attributes
+from autolog.providers._fields import objects
 
 #: Texts with fewer characters are always kept.
 _LONG = 200
@@ -42,11 +43,20 @@ def without_copies(attributes: Attributes, data: Attributes, bodies: Sequence[An
         bodies: the bodies, as JSON data.
     """
     long_keys = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
-    copies = {key for key in long_keys if any(data[key] is body for body in bodies)}
+    parts = [part for body in bodies for part in _parts(body)]
+    copies = {key for key in long_keys if data[key] in parts}
     if len(copies) < len(long_keys):
         leaves = _leaves(bodies)
         copies |= {key for key in long_keys if key not in copies and leaves.issuperset(_leaves([data[key]]))}
     return {key: value for key, value in attributes.items() if key not in copies}
+
+
+def _parts(body: Any) -> Iterator[Any]:
+    """Yield what most bodies were made of: the body itself, its values, and the messages of its choices."""
+    yield body
+    if isinstance(body, dict):
+        yield from body.values()
+        yield [choice.get("message") for choice in objects(body.get("choices"))]
 
 
 def _leaves(values: Iterable[Any]) -> set[Any]:

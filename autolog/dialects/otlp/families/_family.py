@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -123,6 +124,13 @@ _LISTS = ("first_milliseconds", "costs", "reasons", "tags", "metadata", "calls",
 def _begin(names: Iterable[str], beginning: str | tuple[str, ...]) -> bool:
     """Return whether any of the names has the beginning, or one of several."""
     return bool(beginning) and any(name.startswith(beginning) for name in names)
+
+
+@functools.lru_cache(maxsize=256)
+def with_fields(families: tuple[Family, ...], given: frozenset[str]) -> tuple[Family, ...]:
+    """Return the families that know any of the given attributes for a field of a record, narrowed to these."""
+    narrow = (family.narrowed(given) for family in families)
+    return tuple(family for family in narrow if family is not None and family.has_fields)
 
 
 def present(attributes: Attributes, names: tuple[str, ...]) -> Any:
