@@ -244,17 +244,22 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield f"the response says for how long {by_lifetime} of {usage.cache_creation} tokens were written to the cache"
 
 
+#: Operations that always have input, and those that bill their output, too.
+_BILL_INPUT = frozenset({"chat", "text_completion", "embeddings", "generate_content"})
+_BILL_BOTH = frozenset({"chat", "text_completion", "compact"})
+
+
 def _missing_tokens(record: Record, facts: Facts, usage: Usage) -> str | None:
-    """Return a message if tokens are missing of an operation that bills them."""
+    """Return a message if tokens that an operation bills are missing, although other things that it bills are given."""
     if record.operation_name in _BILL_INPUT and usage.input == 0 and not usage.output:
         return None if _has_own_usage(record, facts) else "the log has 0 for tokens that its sender does not know"
-    if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
+    has_input, has_output = usage.input is not None, usage.output is not None
+    if record.operation_name == "embeddings" and has_output and not has_input:
+        return "the response does not say how many input tokens there were"
+    if record.operation_name not in _BILL_BOTH or (has_input and has_output):
         return None
-    if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):
+    if not has_input and not has_output:
+        return None if usage == Usage() else "the response does not say how many tokens there were"
+    if mapping(record.usage).get("total_tokens") == (usage.input if has_input else usage.output):
         return None  # the missing side is zero
-    missing = "input" if usage.input is None else "output"
-    return f"the response does not say how many {missing} tokens there were"
-
-
-#: Operations that always have input.
-_BILL_INPUT = frozenset({"chat", "text_completion", "embeddings", "generate_content"})
+    return f"the response does not say how many {'output' if has_input else 'input'} tokens there were"

@@ -204,6 +204,8 @@ def _tokens(
             why = f"{type(error).__name__}: {error}"
         else:
             doubts = [*unstated(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
+            if by != "aws" and name not in (known for _, known in entries(by, models[:1])):
+                doubts.append(f"no price list has the model that served the call, {models[0]}; {name}'s price was used")
             return priced if priced.cost is None else priced.as_estimate(doubts)
     return unknown(why or "no model is named")
 

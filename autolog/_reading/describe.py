@@ -59,8 +59,10 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
     record.input_preview = record.input_preview or preview(last_user_text(request))
     record.output_preview = record.output_preview or preview(facts.output_text)
-    if streamed and record.operation_name in {"chat", "text_completion"} and not facts.finish_reasons:
+    goes_on = set(facts.finish_reasons or ()) <= _GOES_ON
+    if streamed and record.operation_name in {"chat", "text_completion"} and goes_on:
         facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the full usage is reported"
+        facts.reported_cost = None  # so far, as in each chunk of Perplexity's
     _add_facts(record, facts)
     _add_error(record, facts, answer)
     model = record.response_model or record.request_model
@@ -68,6 +70,8 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     return facts
 
 
+#: States of the Responses API that stand for finish reasons, although the response is not finished.
+_GOES_ON = frozenset({"queued", "in_progress"})
 #: The fields that `describe` fills in.
 DERIVED = (
     "provider_name", "error_type", "error_message",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from invoices import CHAT, MESSAGES as ANTHROPIC, OPENAI, Invoice, answer, bill, chat, message
-from wire import read_call
+from wire import read_call, sse
 
 from autolog._pricing.bill import price_record
 from autolog._reading.derive import derive
@@ -30,6 +31,48 @@ def test_nonsense_beside_the_usage_costs_nothing_of_the_bill(url: str, response:
     record = bill(Invoice("", url, response, "", None, request=request_body))
     assert record.usage_input_tokens == 100
     assert record.cost == pytest.approx((100 * 2.5 + 10 * 10) / 1e6 if "openai" in url else (100 * 3 + 10 * 15) / 1e6)
+
+
+SEARCHED = {"type": "web_search_call", "status": "completed", "action": {"type": "search"}}
+
+
+@pytest.mark.parametrize(
+    ("url", "response"),
+    [
+        (f"{OPENAI}/responses", {**answer("gpt-4o", 100, 10), "output": [SEARCHED], "usage": None}),
+        (f"{OPENAI}/responses/compact", {**answer("gpt-4o", 100, 10), "usage": {"output_tokens": 10}}),
+        ("https://api.mistral.ai/v1/embeddings", {"model": "mistral-embed", "usage": {"completion_tokens": 0}}),
+    ],
+)
+def test_a_part_of_what_is_billed_is_not_the_cost(url: str, response: Any) -> None:
+    record = bill(Invoice("", url, response, "", None))
+    assert record.cost is None
+    assert "tokens" in (record.cost_details or {})["unknown"]
+
+
+def test_a_model_without_a_price_that_served_the_call_makes_an_estimate() -> None:
+    record = bill(Invoice("", CHAT, chat("some-model", 100, 10), "", None, request={"model": "gpt-4o"}))
+    assert record.cost == pytest.approx((100 * 2.5 + 10 * 10) / 1e6)
+    assert "some-model" in (record.cost_details or {})["why"]
+
+
+def test_the_costs_so_far_of_a_stream_that_ends_early_are_not_used() -> None:
+    so_far = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105, "cost": {"total_cost": 0}}
+    chunk = {"id": "c", "model": "sonar", "choices": [{"index": 0, "delta": {"content": "So"}}], "usage": so_far}
+    read = partial(read_call, "https://api.perplexity.ai/chat/completions", {"model": "sonar", "stream": True})
+    cut = read(sse(chunk), "text/event-stream")
+    assert cut.cost is None or cut.cost > 0
+    assert (cut.cost_details or {})["certainty"] != "exact"
+    chunk["choices"] = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    so_far["cost"] = {"total_cost": 0.006}
+    assert read(sse(chunk), "text/event-stream").cost == 0.006
+
+
+def test_the_usage_so_far_of_a_response_that_ends_early_makes_an_estimate() -> None:
+    begun = {**answer("gpt-4o", 100, 10), "status": "in_progress"}
+    events = sse({"type": "response.created", "response": begun})
+    record = read_call(f"{OPENAI}/responses", {}, events, "text/event-stream")
+    assert "not read to its end" in (record.cost_details or {})["why"]
 
 
 @pytest.mark.parametrize(
