@@ -106,11 +106,11 @@ class Outlet:
         return bool(self._grafts)
 
     def missed(self, sdk: str) -> None:
-        """Note a call that did not go through `request`, because other code has replaced the SDK's method."""
+        """Note a call that did not go through our `request`: it began earlier, or other code has replaced that."""
         if not self.unrecorded:
             logger.warning(
-                "autolog does not record calls of %s that bypass its client's request(): another "
-                "instrumentation has replaced it; status()['unrecorded'] counts them", sdk,
+                "autolog does not record calls of %s that began before it was patched, or that bypass its client's "
+                "request() because other code has replaced it; status()['unrecorded'] counts them", sdk,
             )  # fmt: skip
         self.unrecorded += 1
 
