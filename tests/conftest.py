@@ -25,6 +25,8 @@ CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 #: Every client of an SDK loads the certificates that the machine trusts, which takes 20 ms. The tests call no foreign
 #: host, so they and the programs that they start trust a single certificate, whose key nobody has.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
+#: Modules whose tests take 20 seconds or more each.
+LONGEST = {"test_schema.py"}
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +97,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest tests first, so that no worker is alone with them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture

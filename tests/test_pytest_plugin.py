@@ -9,6 +9,12 @@ from autolog.cli._standin import standin
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load none of the installed plugins in pytest's processes: they take a second, and have nothing to do with ours."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 TESTS = """
 import openai, pytest
 

@@ -120,7 +120,7 @@ def test_coverage_guided(tmp_path: Path, thorough: bool) -> None:
         body = body_of(recording.load()["response"])
         if len(body) < 20_000:
             (corpus / str(number)).write_bytes(bytes([number % len(KINDS), number % len(PATHS)]) + body)
-    seconds = 300 if thorough else 8
+    seconds = 300 if thorough else 4
     done = subprocess.run(
         [sys.executable, "-m", "faults.fuzz_bytes", str(corpus), f"-max_total_time={seconds}", "-timeout=20",
          "-rss_limit_mb=4096", f"-artifact_prefix={tmp_path}/"],
