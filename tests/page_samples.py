@@ -64,7 +64,7 @@ def fill(running: Live) -> None:
             chat("failed", "Say nothing", "", NOW - timedelta(minutes=3), status="error", error_type="rate_limit", status_code=429,
                  error_message="Slow down", cost=None, cost_details={"certainty": "unknown", "unknown": "the call failed"}),
             chat("hostile", HOSTILE, f"{HOSTILE}\n\n| a | {'b' * 400} |\n|-|-|\n| c | d |", NOW - timedelta(minutes=4),
-                 response_model="m" * 300, duration=900.0, name=HOSTILE, user=HOSTILE, tags=[HOSTILE],
+                 response_model="m" * 300, duration=1.9, name=HOSTILE, user=HOSTILE, tags=[HOSTILE],
                  metadata={HOSTILE: HOSTILE}, error_message=HOSTILE, status="error", error_type=HOSTILE, request_model=HOSTILE,
                  trace_id=HOSTILE, span_id="s"),
             chat("broken", "x", "x", NOW - timedelta(minutes=5), request_body=b'{"messages": [{"role"', response_body=b"\xff\xfe\x00"),
