@@ -22,7 +22,7 @@ _SOCKETS = "use WebSockets"
 #: What is not recorded of SDKs that are recorded otherwise, by distribution.
 EXCEPT: Mapping[str, str] = {
     "google-genai": f"aio.live and live interactions, which {_SOCKETS}",
-    "boto3": "two-way streams and Bedrock Data Automation",
+    "boto3": "two-way streams and the ingestion of knowledge bases",
     "aws-sdk-bedrock-runtime": "two-way streams",
     "mistralai": f"realtime speech and transcription, which {_SOCKETS}",
     "dashscope": f"realtime speech and dialogues, which {_SOCKETS}",

@@ -88,7 +88,7 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
 
 
 #: The keys under which the requests of AWS's services name a model, besides `model`.
-_MODELS = ("model", "modelId", "modelArn", "foundationModel", "targetModelId")
+_MODELS = ("model", "modelId", "modelArn", "foundationModel", "targetModelId", "baseModelIdentifier")
 #: The keys of settings inside of a request that may name it: Perplexity's, OpenAI's and AWS's.
 _SETTINGS = (
     "request", "session", "rerankingConfiguration", "bedrockRerankingConfiguration", "modelConfiguration",

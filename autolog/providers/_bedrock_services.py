@@ -1,9 +1,10 @@
-"""Bedrock's services besides model calls: guardrails, asynchronous invocations, agents, knowledge bases, flows.
+"""Bedrock's services besides model calls: guardrails, asynchronous invocations, jobs, agents, knowledge bases, flows.
 
 The APIs: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
 .../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, and
-https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference, read 2026-11. Agents do not report which models they
-called, except in their trace, which a request asks for with `enableTrace`.
+https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference, read 2026-11. The operations of Data Automation's
+runtime are all at `/`, with their names in a header; here their paths are their names. Agents do not report which
+models they called, except in their trace, which a request asks for with `enableTrace`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,29 @@ _ROUTES = (
     (r"/retrieveAndGenerate(Stream)?$|/generateQuery$|/optimize-prompt$", "invoke_agent"),
     (r"/knowledgebases/.+/retrieve$|/agenticRetrieveStream$", "retrieval"),
     (r"/rerank$", "rerank"),
+    (r"/(InvokeDataAutomation(Async)?|GetDataAutomationStatus)$", "data_automation"),
+    (r"/(invokeBlueprintOptimizationAsync$|getBlueprintOptimizationStatus/)", "optimization"),
+    (r"/model-invocation-job(/.+)?$", "batch_prediction"),
+    (r"/model-customization-jobs(/.+)?$", "fine_tuning"),
+    (r"/evaluation-jobs(/.+)?$", "evaluation"),
+    (r"/advanced-prompt-optimization-jobs(/.+)?$", "optimization"),
 )
+#: Paths of jobs that have begun, and those of calls that report on jobs, by method.
+_BEGUN_JOB = (
+    r"/(async-invoke|model-invocation-job|(model-customization|evaluation|advanced-prompt-optimization)-jobs)/.+$"
+)
+_POLLS = {"get": _BEGUN_JOB, "post": r"/(GetDataAutomationStatus$|getBlueprintOptimizationStatus/)"}
+_ENDED = frozenset({"Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired"})
+_OF_ITS_MODELS = "billed with the models it called, which the response does not report"
+_UNLISTED = "no price list covers it"
+_UNBILLED = {
+    "invoke_agent": _OF_ITS_MODELS, "retrieval": _OF_ITS_MODELS, "optimization": _OF_ITS_MODELS,
+    "evaluation": _UNLISTED, "search": _UNLISTED,
+    "video_generation": "billed by its output, which is written to cloud storage",
+    "batch_prediction": "billed with its items, whose results are written to storage that autolog does not see",
+    "fine_tuning": "billed by the token trained, for which no price is known",
+    "data_automation": "billed by the pages, images or minutes of its input, which the response does not report",
+}  # fmt: skip
 
 
 def operation_of(path: str) -> str | None:
@@ -36,14 +59,20 @@ def operation_of(path: str) -> str | None:
     return next((name for pattern, name in _ROUTES if re.search(pattern, path)), None)
 
 
+def is_billable(path: str) -> bool:
+    """Return whether a POST to a path is a call to one of these services, and not a change to a job that has begun."""
+    return operation_of(path) is not None and re.search(_BEGUN_JOB, path) is None
+
+
+def is_poll(method: str, path: str) -> bool:
+    """Return whether a call asks for the status of a job."""
+    pattern = _POLLS.get(method.lower())
+    return pattern is not None and re.search(pattern, path) is not None
+
+
 def unbilled_reason(path: str) -> str | None:
     """Return why the cost of a call to this path cannot be computed; None if it can."""
-    kind = operation_of(path)
-    if kind in {"invoke_agent", "retrieval"}:
-        return "billed with the models it called, which the response does not report"
-    if kind in {"evaluation", "search"}:
-        return "no price list covers it"
-    return "billed by its output, which is written to cloud storage" if kind == "video_generation" else None
+    return _UNBILLED.get(operation_of(path) or "")
 
 
 def guardrail_units(response: dict[str, Any]) -> dict[str, float]:
@@ -54,14 +83,10 @@ def guardrail_units(response: dict[str, Any]) -> dict[str, float]:
             if number and "Free" not in policy and policy != "wordPolicy"}  # fmt: skip
 
 
-def read_service(facts: Facts, body: dict[str, Any]) -> None:
+def read_service(facts: Facts, path: str, body: dict[str, Any]) -> None:
     """Fill in the facts in a service's response."""
-    if arn := text(body.get("invocationArn")):
-        status = text(body.get("status"))
-        facts.id, facts.model = arn, (text(body.get("modelArn")) or "").rpartition("/")[2] or None
-        facts.long_running = LongRunning(f"async:{arn}", "video_generation", status in {"Completed", "Failed"})
-        facts.finish_reasons = [status] if facts.long_running.final and status else None
-        facts.error_message = text(body.get("failureMessage"))
+    if arn := text(body.get("invocationArn")) or text(body.get("jobArn")):
+        _read_job(facts, arn, operation_of(path) or "", body)
         return
     action = text(body.get("action"))
     facts.finish_reasons = [action] if action else None
@@ -72,8 +97,20 @@ def read_service(facts: Facts, body: dict[str, Any]) -> None:
     if _TRACED in body:
         _read_traced(facts, objects(body[_TRACED]))
     texts = [text(item.get("text")) for item in (mapping(body.get("output")), *objects(body.get("outputs")))]
+    for segment in objects(body.get("outputSegments")):  # of Data Automation
+        texts += [text(segment.get("standardOutput")), text(segment.get("customOutput"))]
     facts.output_text = "".join(filter(None, texts)) or None
     facts.id = text(body.get("sessionId"))
+
+
+def _read_job(facts: Facts, arn: str, operation: str, body: dict[str, Any]) -> None:
+    """Fill in the facts about work that outlives its call."""
+    status = text(body.get("status"))
+    models = (text(body.get(key)) for key in ("modelArn", "modelId", "baseModelArn"))
+    facts.id, facts.model = arn, next(filter(None, models), "").rpartition("/")[2] or None
+    facts.long_running = LongRunning(f"async:{arn}", operation, status in _ENDED)
+    facts.finish_reasons = [status] if facts.long_running.final and status else None
+    facts.error_message = text(body.get("failureMessage")) or text(body.get("message"))
 
 
 #: The key under which an assembled response has the model calls in its trace.

@@ -72,6 +72,12 @@ _OPENAI_OWN_PATHS = (
 _GEMINI_RESOURCES = (
     "batches|decisions|files|fileSearchStores|interactions|triggers|tunedModels|tuningJobs"  # besides models
 )
+_BEDROCK_SERVICES = (
+    "guardrail-checks|async-invoke|agents|flows|runtimes|evaluations|web-search|retrieveAndGenerate(Stream)?|generateQuery"
+    "|optimize-prompt|knowledgebases|agenticRetrieveStream|rerank|InvokeDataAutomation(Async)?|GetDataAutomationStatus"
+    "|(invoke|get)BlueprintOptimization(Async|Status)|model-invocation-job|(model-customization|evaluation)-jobs"
+    "|advanced-prompt-optimization-jobs"
+)
 _VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai",
            ".rep.googleapis.com": "gcp.vertex_ai"}  # fmt: skip
 
@@ -97,13 +103,14 @@ ROWS = (
     Row("sagemaker", {"runtime.sagemaker.": "aws.sagemaker", "runtime-fips.sagemaker.": "aws.sagemaker",
                       "gateway-runtime.sagemaker.": "aws.sagemaker",
                       "inferencerouter-runtime.sagemaker.": "aws.sagemaker",
-                      "job-runtime.sagemaker.": "aws.sagemaker"},
+                      "job-runtime.sagemaker.": "aws.sagemaker",
+                      "training-session-runtime.sagemaker.": "aws.sagemaker"},
         r"/(endpoints|inference-routers|global-inference-gateway)/[^/]+/(async-)?invocations(-response-stream)?$"
-        r"|^/sample(-with-response-stream)?$"),
+        r"|^(/training-sessions/[^/]+)?/sample(-with-response-stream)?$"),
     Row("bedrock", {".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock"},
         r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$|/guardrail/.+/apply$"
         r"|/harnesses/invoke$",
-        anywhere=True,
+        anywhere=True, own_paths=rf"^/({_BEDROCK_SERVICES})(/|$)",
         marks=frozenset({"inferenceConfig", "toolConfig", "stopReason", "inputText", "inputTextTokenCount"})),
     Row("cohere", {"api.cohere.ai": "cohere", "api.cohere.com": "cohere"}, r"^/v[12]/",
         marks=frozenset({"chat_history", "generation_id"})),

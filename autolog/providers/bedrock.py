@@ -42,15 +42,16 @@ _KINDS = (
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is a model call, uses a service that calls models, or polls an asynchronous invocation."""
+    """Return whether a call is a model call, uses a service that calls models, or asks for the status of a job."""
     path = plain_path(path)
-    known = bool(re.search(_CALL, path)) or services.operation_of(path) is not None
-    return known if method.lower() == "post" else is_follow_up(method, path)
+    if method.lower() == "post" and (re.search(_CALL, path) or services.is_billable(path)):
+        return True
+    return is_follow_up(method, path)
 
 
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call polls an asynchronous invocation."""
-    return method.lower() == "get" and bool(re.search(r"/async-invoke/.+$", path))
+    """Return whether a call asks for the status of a job, such as an asynchronous invocation."""
+    return services.is_poll(method, plain_path(path))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -91,7 +92,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response and its headers."""
     if _is_service(path):
         facts = Facts()
-        services.read_service(facts, mapping(body))
+        services.read_service(facts, plain_path(path), mapping(body))
     elif not _is_invoke(path) or isinstance(
         mapping(body).get("output"), dict
     ):  # Nova responds to `invoke` in Converse's format

@@ -31,7 +31,7 @@ provider_name = "aws.sagemaker"
 _CALL = (
     r"/(?:endpoints|inference-routers|global-inference-gateway)/([^/]+)"
     r"/(?:invocations|async-invocations|invocations-response-stream)$"
-    r"|^/sample(?:-with-response-stream)?$"  # the model of a training job, whose requests and responses are OpenAI's
+    r"|^(?:/training-sessions/[^/]+)?/sample(?:-with-response-stream)?$"  # a model in training, in OpenAI's format
 )
 
 
@@ -42,7 +42,7 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call invokes an endpoint, a router, a gateway or the model of a training job."""
+    """Return whether a call invokes an endpoint, a router, a gateway or a model in training."""
     return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 

@@ -16,6 +16,7 @@ from http.client import HTTPMessage
 from typing import Any
 from urllib.parse import urljoin
 
+from autolog._record.addresses import operation_url
 from autolog._record.record import Record
 from autolog.testing._tape import failure, headers, pieces
 
@@ -110,9 +111,11 @@ def _replace_urllib3(library: Any, answer: Answer) -> Places:
 
     def urlopen(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> Any:
         origin = f"{self.scheme}://{self.host}" + (f":{self.port}" if self.port else "")
-        kind = next((value for name, value in (headers or {}).items() if name.lower() == "content-type"), None)
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        kind = sent.get("content-type")
         kind = kind.decode() if isinstance(kind, bytes) else kind
-        record = answer(request_record(method, urljoin(origin, url), kind, _sent(body)))
+        address = operation_url(urljoin(origin, url), sent.get("x-amz-target"))
+        record = answer(request_record(method, address, kind, _sent(body)))
         if record is None:
             return send(self, method, url, body, headers, **kwargs)
         return _urllib3_response(library, self, method, record, kwargs)

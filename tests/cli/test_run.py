@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from commands import run
 
+import autolog.cli
 from autolog.cli._standin import standin
 from autolog.stores import open_store
 from autolog.stores.query import Query
@@ -70,3 +71,13 @@ def test_run_records_the_python_processes_that_a_program_starts(tmp_path: Path) 
     assert set(done.stderr.splitlines()) == {"own"}  # the environment's own `sitecustomize` ran in all of them
     records = open_store("sqlite:///.autolog/logs.db").find(Query())
     assert {record.request_model for record in records} == {"elsewhere", "forkserver"}
+
+
+@pytest.mark.parametrize("source", ["", "a syntax error", "import no_such_module", "from os import no_such_name"])
+def test_a_child_whose_python_cannot_use_autolog_runs_as_ever(tmp_path: Path, source: str) -> None:
+    (tmp_path / "autolog.py").write_text(source)
+    folder = Path(autolog.cli.__file__).parent / "_children"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(tmp_path)])}
+    command = [sys.executable, "-c", "print('ran')"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert (done.stdout, done.stderr) == ("ran\n", "")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from wire import AWS, aws_events, aws_frame, read_call
 
+from autolog._capture.libraries.calls import CallRules
 from autolog.providers import format_named
 
 bedrock = format_named("bedrock")
@@ -22,14 +23,26 @@ AGENTS = "https://bedrock-agent-runtime.us-east-1.amazonaws.com"
      ("/agents/s", "invoke_agent"), ("/flows/f/aliases/a", "invoke_agent"), ("/retrieveAndGenerate", "invoke_agent"),
      ("/flows/f/aliases/a/executions", "invoke_agent"), ("/runtimes/arn:aws:x/y/invocations", "invoke_agent"),
      ("/harnesses/invoke", "invoke_agent"), ("/evaluations/evaluate/e", "evaluation"),
-     ("/web-search/w/invoke", "search"), ("/knowledgebases/k/retrieve", "retrieval"), ("/rerank", "rerank")],
+     ("/web-search/w/invoke", "search"), ("/knowledgebases/k/retrieve", "retrieval"), ("/rerank", "rerank"),
+     ("/InvokeDataAutomation", "data_automation"), ("/InvokeDataAutomationAsync", "data_automation"),
+     ("/invokeBlueprintOptimizationAsync", "optimization"), ("/model-invocation-job", "batch_prediction"),
+     ("/model-customization-jobs", "fine_tuning"), ("/evaluation-jobs", "evaluation"),
+     ("/advanced-prompt-optimization-jobs", "optimization")],
 )  # fmt: skip
 def test_which_calls_are_recorded(path: str, operation: str) -> None:
-    assert bedrock.billable("POST", path)
+    for host, hosts in (
+        ("bedrock-runtime.us-east-1.amazonaws.com", {}),
+        ("bedrock.internal", {"bedrock.internal": "bedrock"}),
+    ):
+        assert CallRules(hosts).reader("POST", host, path) is bedrock
     assert bedrock.operation(path) == operation
 
 
-@pytest.mark.parametrize("path", ["/sessions/s/invocationSteps/i", "/tags/x", "/flows/f/aliases/a/executions/e/stop"])
+@pytest.mark.parametrize(
+    "path",
+    ["/sessions/s/invocationSteps/i", "/tags/x", "/flows/f/aliases/a/executions/e/stop", "/ListTagsForResource",
+     "/model-invocation-job/arn:aws:x/y/stop", "/evaluation-jobs/batch-delete"],
+)  # fmt: skip
 def test_what_asks_no_model_is_not(path: str) -> None:
     assert not bedrock.billable("POST", path)
 
@@ -59,6 +72,28 @@ def test_what_is_made_in_the_background_is_known_by_its_arn(status: str | None, 
     assert (facts.long_running.key, facts.long_running.final) == (f"async:{arn}", final)
     assert facts.model == ("amazon.nova-reel-v1:0" if status else None)
     assert bedrock.is_follow_up("GET", f"/async-invoke/{arn}")
+
+
+@pytest.mark.parametrize("kind", ["model-invocation-job", "model-customization-job", "evaluation-job"])
+def test_a_job_is_completed_by_its_status(kind: str) -> None:
+    path, arn = f"/{kind}" if "invocation" in kind else f"/{kind}s", f"arn:aws:bedrock:us-east-1:1:{kind}/x"
+    created = read_call(f"https://bedrock.us-east-1.amazonaws.com{path}", {"modelId": "m"}, {"jobArn": arn})
+    assert (created.status, created.request_model, created.cost) == ("ok", "m", None)
+    assert "billed" in str(created.cost_details) or "price" in str(created.cost_details)
+    ended = bedrock.read(f"{path}/{arn}", {"jobArn": arn, "status": "Failed", "message": "No data."}, {})
+    assert ended.long_running is not None
+    assert (ended.long_running.key, ended.long_running.final) == (f"async:{arn}", True)
+    assert (ended.finish_reasons, ended.error_message) == (["Failed"], "No data.")
+    assert bedrock.is_follow_up("GET", f"{path}/{arn}")
+
+
+def test_what_data_automation_found_is_the_output() -> None:
+    answer = {"semanticModality": "DOCUMENT", "outputSegments": [{"standardOutput": '{"pages": 1}'}]}
+    url = "https://bedrock-data-automation-runtime.us-east-1.amazonaws.com/InvokeDataAutomation"
+    record = read_call(url, {"inputConfiguration": {"s3Uri": "s3://b/i"}}, answer)
+    assert (record.output_preview, record.operation_name, record.cost) == ('{"pages": 1}', "data_automation", None)
+    assert "pages" in str(record.cost_details)
+    assert bedrock.is_follow_up("POST", "/GetDataAutomationStatus")
 
 
 def test_an_agent_says_its_text_in_a_stream() -> None:

@@ -49,9 +49,10 @@ def test_its_hosts_are_not_bedrocks() -> None:
         assert (sagemaker.billable("POST", path), sagemaker.model_in(path)) == (True, "llama")
 
 
-@pytest.mark.parametrize("path", ["/sample", "/sample-with-response-stream"])
-def test_the_model_of_a_training_job_answers_in_openais_format(path: str) -> None:
-    host = "job-runtime.sagemaker.us-east-1.amazonaws.com"
+@pytest.mark.parametrize("end", ["/sample", "/sample-with-response-stream"])
+@pytest.mark.parametrize(("kind", "start"), [("job", ""), ("training-session", "/training-sessions/t")])
+def test_a_model_in_training_answers_in_openais_format(kind: str, start: str, end: str) -> None:
+    host, path = f"{kind}-runtime.sagemaker.us-east-1.amazonaws.com", start + end
     assert CallRules({}).reader("POST", host, path) is sagemaker
     record = read_call(f"https://{host}{path}", {"messages": []}, CHAT)
     assert (record.operation_name, record.provider_name, tokens(record)[:2]) == ("chat", "aws.sagemaker", (9, 2))

@@ -443,3 +443,20 @@ def test_wrong_arguments_say_so() -> None:
     open_store("sqlite:///s.db")
     with pytest.raises(AutologError, match="no such filter"), replay("sqlite:///s.db", sesion="s"):
         pass
+
+
+def test_an_operation_that_only_a_header_names_is_recorded_and_replayed_by_its_name() -> None:
+    awsrequest, httpsession = pytest.importorskip("botocore.awsrequest"), pytest.importorskip("botocore.httpsession")
+    host, service = "https://bedrock-data-automation-runtime.us-east-1.amazonaws.com/", "BedrockService"
+    kind = "application/x-amz-json-1.1"
+    recorded = call(
+        {}, {"invocationArn": "arn:x"}, request_url=f"{host}InvokeDataAutomationAsync", request_content_type=kind
+    )
+    with replay(tape(recorded)), capture() as records:
+        autolog.patch_http()
+        names = {"X-Amz-Target": f"{service}.InvokeDataAutomationAsync".encode(), "Content-Type": kind}
+        prepared = awsrequest.AWSRequest("POST", host, names, b"{}").prepare()
+        assert httpsession.URLLib3Session().send(prepared).content == b'{"invocationArn": "arn:x"}'
+    (record,) = records
+    assert (record.request_url, record.operation_name) == (recorded.request_url, "data_automation")
+    assert prepared.url == host  # the request itself is not changed

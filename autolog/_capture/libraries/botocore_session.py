@@ -9,6 +9,7 @@ from typing import Any
 from autolog._capture.libraries.calls import LibraryCalls, open_prepared
 from autolog._capture.libraries.urllib3_tee import tee_response
 from autolog._guard import report
+from autolog._record.addresses import operation_url
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
@@ -16,7 +17,7 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 
     @functools.wraps(original)
     def send(self: Any, request: Any) -> Any:
-        exchange = open_prepared(calls, self, request)
+        exchange = open_prepared(calls, self, request, _recorded_url(request))
         if exchange is None:
             return original(self, request)
         with calls.block(exchange):
@@ -34,3 +35,11 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
         return response
 
     return send
+
+
+def _recorded_url(request: Any) -> str:
+    """Return the URL under which a request is recorded; empty if it is not a request."""
+    try:
+        return operation_url(request.url, request.headers.get("X-Amz-Target"))
+    except (AttributeError, TypeError):  # let the library report it
+        return ""

@@ -286,16 +286,20 @@ def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, st
         return None
 
 
-def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
-    """Return the exchange for a request of requests, botocore or lm15; None if it is not to be recorded."""
-    parts = call_parts(calls, getattr(request, "method", None), getattr(request, "url", None))
+def open_prepared(calls: LibraryCalls, client: Any, request: Any, url: str | None = None) -> Exchange | None:
+    """Return the exchange for a request of requests, botocore or lm15; None if it is not to be recorded.
+
+    `url` is the URL under which it is recorded, if that is not the request's own.
+    """
+    url = getattr(request, "url", "") if url is None else url
+    parts = call_parts(calls, getattr(request, "method", None), url)
     exchange = None if parts is None else calls.open(client, *parts)
     if exchange is not None:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         content = bytes(body) if isinstance(body, (bytes, bytearray)) else None
         headers = dict(request.headers) if isinstance(request.headers, list) else request.headers
-        outgoing = Outgoing(request.method, request.url, headers, content)
-        calls.sends(exchange, outgoing, (id(client), request.method, request.url, content and hash(content)))
+        outgoing = Outgoing(request.method, url, headers, content)
+        calls.sends(exchange, outgoing, (id(client), request.method, url, content and hash(content)))
     return exchange
 
 

@@ -15,7 +15,8 @@ try:
 finally:
     if _this is not None:
         sys.modules.setdefault("sitecustomize", _this)  # the import that is going on needs it
-    with contextlib.suppress(ModuleNotFoundError):  # another environment's Python
+    # Another environment's Python may not have it, or be too old for it, or have another package of this name.
+    with contextlib.suppress(ImportError, SyntaxError, AttributeError):
         import autolog
 
         autolog.patch()
