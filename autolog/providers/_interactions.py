@@ -57,6 +57,13 @@ def read_decision(facts: Facts, body: dict[str, Any]) -> None:
         facts.uncertainty = "decisions may have a price of their own; the price of the model's responses was used"
 
 
+def read_voice(facts: Facts, body: dict[str, Any]) -> None:
+    """Fill in the facts about a voice that was made, whose usage is an interaction's."""
+    if usage := mapping(body.get("usage")):
+        facts.raw_usage, facts.usage = usage, _read_usage(usage)
+        facts.uncertainty = "voices may have a price of their own; the price of the model's responses was used"
+
+
 def _read_usage(usage: dict[str, Any]) -> Usage:
     """Read an interaction's usage, in which output tokens exclude reasoning, and input tokens exclude tool use."""
     thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))

@@ -70,7 +70,7 @@ _OPENAI_OWN_PATHS = (
     r"|variations)|audio/(speech|transcriptions|translations)|videos/generations)$|/async-result(/|$)|/api/(paas/v\d+/)?v1/agents$"
 )
 _GEMINI_RESOURCES = (
-    "batches|decisions|files|fileSearchStores|interactions|triggers|tunedModels|tuningJobs"  # besides models
+    "batches|decisions|files|fileSearchStores|interactions|triggers|tunedModels|tuningJobs|voices"  # besides models
 )
 _BEDROCK_SERVICES = (
     "guardrail-checks|async-invoke|agents|flows|runtimes|evaluations|web-search|retrieveAndGenerate(Stream)?|generateQuery"

@@ -33,7 +33,7 @@ _ROUTES = (
     (r"/(text|multimodal)-generation/generation$", "chat"),
     (r"/embeddings/", "embeddings"),
     (r"/text-rerank/|/reranks$", "rerank"),
-    (r"/apps/[^/]+/completion$", "invoke_agent"),
+    (r"/apps/[^/]+/completion$|/agentstudio/(sessions/[^/]+/events|deployments/[^/]+/run)$", "invoke_agent"),
     (r"/compatible-mode/v1/systemone$", "decision"),
     (r"/api/v1/fine-tunes$", "fine_tuning"),
     (r"/(text2image|image2image|image-generation)/", "image_generation"),
@@ -45,6 +45,7 @@ _ROUTES = (
 _RUNS = "/api/v1/threads/"
 _CALL = (
     r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/api/v1/fine-tunes$|/compatible-api/v1/reranks$"
+    r"|/api/v1/agentstudio/(sessions/[^/]+/events|deployments/[^/]+/run)$"
     rf"|/compatible-mode/v1/systemone$|{_RUNS}([^/]+/)?runs$"
 )
 _TASK = r"/api/v1/tasks/[^/]+$"
@@ -87,7 +88,7 @@ def unbilled_reason(path: str) -> str | None:
         return "the response does not say how much was trained"
     if operation(path) in {"image_generation", "video_generation", "speech", "transcription", "task"}:
         return "billed per item, for which no price is known"
-    return None
+    return "billed with its session, whose models report to the session's stream" if "/agentstudio/" in path else None
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:

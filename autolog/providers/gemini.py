@@ -24,6 +24,7 @@ from autolog.providers._interactions import (
     is_stream,
     read_decision,
     read_interaction,
+    read_voice,
 )
 from autolog.providers._pieces import add_text, child, children, joined
 
@@ -62,6 +63,8 @@ def operation(path: str) -> str:
         return "chat"
     if path.endswith("/decisions"):
         return "decision"
+    if path.endswith("/voices"):
+        return "create_voice"
     if (kind := tasks.operation_of(path)) is not None:
         return kind
     if _verb(path) in predictions.VERBS:
@@ -80,7 +83,7 @@ def billable(method: str, path: str) -> bool:
     return method.lower() == "post" and (
         _verb(path) in _OPERATIONS
         or _verb(path) in predictions.VERBS
-        or path.endswith(("/cachedContents", "/interactions", "/decisions"))
+        or path.endswith(("/cachedContents", "/interactions", "/decisions", "/voices"))
         or tasks.begins(path)
     )
 
@@ -163,6 +166,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         tasks.read_task(facts, body)
     elif operation(path) == "decision":
         read_decision(facts, body)
+    elif operation(path) == "create_voice":
+        read_voice(facts, body)
     elif "predictions" in body:
         predictions.read_predictions(facts, body, operation(path))
         if facts.usage.input is not None and str(model_in(path)).startswith("text"):

@@ -131,3 +131,14 @@ def test_a_decision() -> None:
     record = read_call("https://dashscope.aliyuncs.com/compatible-mode/v1/systemone", {}, answer)
     assert (record.operation_name, record.response_model) == ("decision", "decision-model-preview")
     assert record.usage_input_tokens == 9
+
+
+@pytest.mark.parametrize("end", ["sessions/s/events", "deployments/d/run"])
+def test_what_agents_of_the_studio_cost_is_not_in_the_response(end: str) -> None:
+    url = f"https://ws.cn-beijing.maas.aliyuncs.com/api/v1/agentstudio/{end}"
+    record = read_call(url, {"input": [{"type": "message"}]}, {"request_id": "r", "data": {}})
+    assert (record.operation_name, record.provider_name, record.cost) == ("invoke_agent", "alibaba_cloud", None)
+    assert "session" in str(record.cost_details)
+    assert dashscope.billable("POST", url)
+    assert not dashscope.billable("GET", url)
+    assert not dashscope.billable("POST", "/api/v1/agentstudio/sessions")

@@ -325,3 +325,12 @@ def test_a_decision_is_read_as_an_interaction() -> None:
     assert (record.operation_name, tokens(record)[:2]) == ("decision", (9, 2))
     assert record.output_preview == '{"q":{"choice":"a"}}'
     assert "price of their own" in (record.cost_details or {})["why"]
+
+
+def test_a_voice_is_made_with_tokens() -> None:
+    body = {"type": "prompted", "id": "voice_1", "model": "gemini-2.5-flash", "usage": {"total_input_tokens": 9}}
+    record = read_call("https://generativelanguage.googleapis.com/v1beta/voices", {"voice": {}}, body)
+    assert (record.operation_name, record.response_model, record.response_id) == (
+        "create_voice", "gemini-2.5-flash", "voice_1")  # fmt: skip
+    assert tokens(record)[:1] == (9,)
+    assert (record.cost_details or {}).get("certainty") != "exact"

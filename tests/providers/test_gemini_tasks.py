@@ -25,7 +25,7 @@ STORE, JOB = "fileSearchStores/s", "projects/p/locations/l/tuningJobs/7"
      ("POST", "/triggers/t/executions", "invoke_agent"), ("POST", "/decisions", "decision"),
      ("POST", "/interactions", "chat"), ("GET", "/batches/b", "batch"), ("GET", "/files/f:download", "files/f:download"),
      ("POST", "/models/m:batchGenerateContent", "batch"), ("POST", "/models/m:asyncBatchEmbedContent", "batch"),
-     ("POST", "/cachedContents", "create_cache")],
+     ("POST", "/cachedContents", "create_cache"), ("POST", "/voices", "create_voice")],
 )  # fmt: skip
 def test_every_version_of_the_api_has_the_same_calls(version: str, method: str, path: str, operation: str) -> None:
     path = f"/{version}{path}"
