@@ -37,13 +37,19 @@ _OPERATIONS = {
 }
 #: The keys of texts, by task.
 _TEXTS = ("generated_text", "text", "summary_text", "translation_text", "answer")
+#: Paths of other providers' own formats behind `router.huggingface.co`.
+_ROUTED = r"/(fal-ai|wavespeed|replicate|novita/v3/hf|zai-org)/"
 #: Paths of inference servers that are not model calls.
 _FREE = r"/(chat_)?(de)?tokenize$|/(info|health|metrics|decode)$"
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name, from the task in the path; `text_completion` if there is none."""
+    """Return the operation's name, from the task in the path.
+
+    It is `text_completion` for models and servers whose path names no task, and `prediction` for the paths of other
+    providers behind the router, which make images and videos, too.
+    """
     path = plain_path(path)
     if re.search(r"/chat/completions$", path):
         return "chat"
@@ -52,7 +58,9 @@ def operation(path: str) -> str:
     task = re.search(r"/pipeline/([^/]+)", path)
     if task is not None:
         return _OPERATIONS.get(task[1], task[1].replace("-", "_"))
-    return "rerank" if path.endswith("/rerank") else "text_completion"
+    if path.endswith("/rerank"):
+        return "rerank"
+    return "prediction" if re.match(_ROUTED, path) else "text_completion"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -75,7 +83,9 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why the cost of a call to this path cannot be computed; None if it can."""
-    return None if path.endswith("/chat/completions") else "billed by compute time"
+    if path.endswith("/chat/completions"):
+        return None
+    return "billed per item" if operation(path) == "prediction" else "billed by compute time"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:

@@ -121,3 +121,11 @@ def test_the_length_of_the_prompt_is_its_number_of_tokens() -> None:
         2,
         {"input_length": 5, "generated_tokens": 2},
     )
+
+
+@pytest.mark.parametrize("path", ["/fal-ai/fal-ai/flux", "/wavespeed/api/v3/a/b", "/replicate/v1/models/a/b/predictions",
+                                  "/novita/v3/hf/a", "/zai-org/api/paas/v4/async/images/generations"])  # fmt: skip
+def test_images_and_videos_of_other_providers_are_no_texts(path: str) -> None:
+    record = read_call(HOST + path, {"prompt": "A river"}, {"images": [{"url": "https://x/y.png"}]})
+    assert (record.operation_name, record.provider_name, record.cost) == ("prediction", "huggingface", None)
+    assert "per item" in str(record.cost_details)
