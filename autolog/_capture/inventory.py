@@ -16,13 +16,15 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "litellm": ("httpx", "aiohttp"), "openrouter": ("httpx",), "replicate": ("httpx",), "zai-sdk": ("httpx",),
     "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
     "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"), "aws-sdk-bedrock-runtime": ("aiohttp",),
-    "zhipuai": ("httpx",),
+    "aiobotocore": ("aiohttp", "httpx"), "zhipuai": ("httpx",),
 }  # fmt: skip
 _SOCKETS = "use WebSockets"
+_OF_BEDROCK = "two-way streams and the ingestion of knowledge bases"
 #: What is not recorded of SDKs that are recorded otherwise, by distribution.
 EXCEPT: Mapping[str, str] = {
     "google-genai": f"aio.live and live interactions, which {_SOCKETS}",
-    "boto3": "two-way streams and the ingestion of knowledge bases",
+    "boto3": _OF_BEDROCK,
+    "aiobotocore": _OF_BEDROCK,
     "aws-sdk-bedrock-runtime": "two-way streams",
     "mistralai": f"realtime speech and transcription, which {_SOCKETS}",
     "dashscope": f"realtime speech and dialogues, which {_SOCKETS}",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: The header in which AWS's JSON protocols name the operation.
+OPERATION_HEADER = "X-Amz-Target"
+
 
 def operation_url(url: str, target: str | bytes | None) -> str:
     """Return the URL of a request to AWS, with the operation's name as its path if only a header names it.
@@ -10,7 +13,7 @@ def operation_url(url: str, target: str | bytes | None) -> str:
 
     Args:
         url: the URL of the request, whose path is `/` in these protocols.
-        target: the header `X-Amz-Target`: the service, a dot and the operation; None if the request has none.
+        target: the value of `OPERATION_HEADER`: the service, a dot and the operation; None if the request has none.
     """
     if target is None:
         return url

@@ -16,7 +16,7 @@ from http.client import HTTPMessage
 from typing import Any
 from urllib.parse import urljoin
 
-from autolog._record.addresses import operation_url
+from autolog._record.addresses import OPERATION_HEADER, operation_url
 from autolog._record.record import Record
 from autolog.testing._tape import failure, headers, pieces
 
@@ -114,7 +114,7 @@ def _replace_urllib3(library: Any, answer: Answer) -> Places:
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         kind = sent.get("content-type")
         kind = kind.decode() if isinstance(kind, bytes) else kind
-        address = operation_url(urljoin(origin, url), sent.get("x-amz-target"))
+        address = operation_url(urljoin(origin, url), sent.get(OPERATION_HEADER.lower()))
         record = answer(request_record(method, address, kind, _sent(body)))
         if record is None:
             return send(self, method, url, body, headers, **kwargs)
@@ -209,7 +209,8 @@ async def _aiohttp_request(request: Any) -> Record:
             content = await body.as_bytes()
         except (AttributeError, TypeError, ValueError):
             content = b""
-    return request_record(request.method, str(request.url), request.headers.get("content-type"), bytes(content))
+    url = operation_url(str(request.url), request.headers.get(OPERATION_HEADER))
+    return request_record(request.method, url, request.headers.get("content-type"), bytes(content))
 
 
 class _Wire(asyncio.Transport):

@@ -445,18 +445,34 @@ def test_wrong_arguments_say_so() -> None:
         pass
 
 
-def test_an_operation_that_only_a_header_names_is_recorded_and_replayed_by_its_name() -> None:
+def send_by_botocore(url: str, headers: dict[str, str], body: bytes) -> bytes:
     awsrequest, httpsession = pytest.importorskip("botocore.awsrequest"), pytest.importorskip("botocore.httpsession")
-    host, service = "https://bedrock-data-automation-runtime.us-east-1.amazonaws.com/", "BedrockService"
-    kind = "application/x-amz-json-1.1"
-    recorded = call(
-        {}, {"invocationArn": "arn:x"}, request_url=f"{host}InvokeDataAutomationAsync", request_content_type=kind
-    )
+    prepared = awsrequest.AWSRequest(
+        "POST", url, {name: value.encode() for name, value in headers.items()}, body
+    ).prepare()
+    content: bytes = httpsession.URLLib3Session().send(prepared).content
+    assert prepared.url == url  # the request itself is not changed
+    return content
+
+
+def send_by_aiohttp(url: str, headers: dict[str, str], body: bytes) -> bytes:
+    async def send() -> bytes:
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers, data=body) as response:
+            return await response.read()
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize("send", [send_by_botocore, send_by_aiohttp])
+def test_an_operation_that_only_a_header_names_is_recorded_and_replayed_by_its_name(
+    send: Callable[[str, dict[str, str], bytes], bytes],
+) -> None:
+    host, operation = "https://bedrock-data-automation-runtime.us-east-1.amazonaws.com/", "InvokeDataAutomationAsync"
+    headers = {"X-Amz-Target": f"Service.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    answer = {"invocationArn": "arn:x"}
+    recorded = call({}, answer, request_url=host + operation, request_content_type=headers["Content-Type"])
     with replay(tape(recorded)), capture() as records:
         autolog.patch_http()
-        names = {"X-Amz-Target": f"{service}.InvokeDataAutomationAsync".encode(), "Content-Type": kind}
-        prepared = awsrequest.AWSRequest("POST", host, names, b"{}").prepare()
-        assert httpsession.URLLib3Session().send(prepared).content == b'{"invocationArn": "arn:x"}'
+        assert json.loads(send(host, headers, b"{}")) == answer
     (record,) = records
     assert (record.request_url, record.operation_name) == (recorded.request_url, "data_automation")
-    assert prepared.url == host  # the request itself is not changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
@@ -16,6 +16,7 @@ from autolog._capture.graft import Watched
 from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
 from autolog._capture.span import describe_error
 from autolog._guard import report
+from autolog._record.addresses import OPERATION_HEADER, operation_url
 
 #: The exchanges whose responses are being fed, by the id of the response's reader.
 _fed = Watched()
@@ -26,7 +27,7 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
 
     @functools.wraps(original)
     async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
-        exchange = _open(calls, self, method, str_or_url)
+        exchange = _open(calls, self, method, str_or_url, kwargs.get("headers"))
         if exchange is None:
             return await original(self, method, str_or_url, **kwargs)
         calls.under_way[exchange] = None
@@ -41,9 +42,11 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
     return _request
 
 
-def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Exchange | None:
+def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any, headers: Any) -> Exchange | None:
     base = getattr(session, "_base_url", None)
     url = str(str_or_url) if base is None else urljoin(str(base), str(str_or_url))
+    if isinstance(headers, Mapping):
+        url = operation_url(url, headers.get(OPERATION_HEADER))
     parts = call_parts(calls, method, url)
     exchange = None if parts is None else calls.open(session, *parts)
     if exchange is not None:
@@ -83,7 +86,8 @@ def _outgoing(request: Any) -> Outgoing | None:
         content = getattr(request.body, "_value", request.body)
         content = content.encode() if isinstance(content, str) else content
         content = bytes(content) if isinstance(content, (bytes, bytearray)) else None
-        return Outgoing(request.method, str(request.url), request.headers, content)
+        url = operation_url(str(request.url), request.headers.get(OPERATION_HEADER))
+        return Outgoing(request.method, url, request.headers, content)
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("reading a request", error)
         return None

@@ -9,7 +9,7 @@ from typing import Any
 from autolog._capture.libraries.calls import LibraryCalls, open_prepared
 from autolog._capture.libraries.urllib3_tee import tee_response
 from autolog._guard import report
-from autolog._record.addresses import operation_url
+from autolog._record.addresses import OPERATION_HEADER, operation_url
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
@@ -40,6 +40,6 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 def _recorded_url(request: Any) -> str:
     """Return the URL under which a request is recorded; empty if it is not a request."""
     try:
-        return operation_url(request.url, request.headers.get("X-Amz-Target"))
+        return operation_url(request.url, request.headers.get(OPERATION_HEADER))
     except (AttributeError, TypeError):  # let the library report it
         return ""
