@@ -57,7 +57,10 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Format US dollars, with two decimals from a dollar on and three significant digits below; – if unknown."""
+    """Format US dollars: two decimals from a dollar on, below three significant digits in up to nine decimals.
+
+    An unknown amount is –.
+    """
     if value is None or not math.isfinite(value):
         return "–"
     amount, sign = abs(value), "-" if value < 0 else ""
@@ -65,7 +68,7 @@ def dollars(value: float | None) -> str:
         return f"{sign}${amount:,.2f}"
     if amount < 1e-9:
         return f"<{sign}$0.000000001"
-    digits = max(2, 2 - math.floor(math.log10(amount)))
+    digits = min(9, max(2, 2 - math.floor(math.log10(amount))))
     exact = Decimal(f"{amount:.12g}")  # makes sums of the same costs look the same in any order
     whole, _, part = f"{exact:.{digits}f}".partition(".")
     return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"

@@ -41,9 +41,13 @@ def print_lines(screen: Console, lines: Iterable[Text]) -> None:
         screen.print(line, soft_wrap=True)
 
 
-def print_prose(screen: Console, prose: Text) -> None:
-    """Print a sentence, wrapped between words on a terminal, on one line elsewhere."""
-    screen.print(prose, soft_wrap=table_width(screen) is None)
+def print_prose(screen: Console, prose: Text, indent: str = "") -> None:
+    """Print a sentence on one line or, on a terminal, wrapped between words; later lines are indented."""
+    width = table_width(screen)
+    lines = [prose] if width is None else prose.wrap(screen, width - len(indent))
+    for line in lines:
+        line.rstrip()
+    print_lines(screen, [Text(f"\n{indent}").join(lines)])
 
 
 def complain(error: object) -> None:
@@ -89,7 +93,7 @@ MAX_DEPTH = 20
 def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
     """Return the spans of one trace as lines, children below their parents, with bars for their times."""
     nodes = span_tree(records)
-    bar = 24 if width is None else max(8, min(48, width // 4))
+    bar = 24 if width is None else max(8, min(48, width // 5))
     columns = [
         Column("when", leave=3), Column("span", least=16, leave=0), Column("latency", right=True),
         Column("tokens", right=True, leave=1), Column("cost", point=True),

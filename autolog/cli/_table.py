@@ -17,7 +17,7 @@ class Column:
     Attributes:
         heading: the name of the column.
         right: align the cells on the right.
-        point: align the cells at their decimal points.
+        point: align the cells at their decimal points; on the right if there is no room for that.
         least: the least width when room is short; None for the width of the widest cell.
         most: the greatest width while other columns need room; None for the width of the widest cell.
         narrow: a width below `least`, before the last columns are left out.
@@ -37,11 +37,12 @@ def draw(
     columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int | None, total: Sequence[Text] | None = None
 ) -> Iterator[Text]:
     """Yield the lines of a table no wider than `width`, or as wide as necessary for None; the total comes last."""
-    cells = [list(row) for row in rows] + ([list(total)] if total is not None else [])
-    for index, column in enumerate(columns):
-        if column.point:
-            _align_points([row[index] for row in cells])
+    plain = [list(row) for row in rows] + ([list(total)] if total is not None else [])
+    cells = _aligned(columns, plain)
     widths = _widths(columns, cells, width)
+    if width is not None and _room(widths, width) < 0:  # a tiny amount beside a huge one
+        cells = plain
+        widths = _widths(columns, cells, width)
     rule = Text("─" * (sum(widths.values()) + len(_GAP) * (len(widths) - 1)), style="dim")
     yield _line(columns, [Text(column.heading, style="bold") for column in columns], widths)
     yield rule
@@ -95,6 +96,15 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: i
 def _room(widths: Mapping[int, int], width: int) -> int:
     """Return how much of a line remains beside columns of these widths; negative if they do not fit."""
     return width - sum(widths.values()) - len(_GAP) * (len(widths) - 1)
+
+
+def _aligned(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list[list[Text]]:
+    """Return the cells, with figures padded so that the decimal points of a column are aligned."""
+    aligned = [[cell.copy() for cell in row] for row in cells]
+    for index, column in enumerate(columns):
+        if column.point:
+            _align_points([row[index] for row in aligned])
+    return aligned
 
 
 def _align_points(cells: Sequence[Text]) -> None:

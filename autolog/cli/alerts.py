@@ -122,7 +122,7 @@ def remove(name: str, store: str | None, server: str | None) -> None:
 @click.argument("name")
 @administration_options
 def test(name: str, store: str | None, server: str | None) -> None:
-    """Have a server send an alert as if it fired, to see that it arrives."""
+    """Have the server send an alert, to see that it arrives."""
     of = administration(store, server)
     if not isinstance(of, OfServer):
         raise click.UsageError("the server sends it: name it with --server")

@@ -47,7 +47,7 @@ def doctor(as_json: bool) -> None:
         rows.append({"check": name, "ok": ok, "message": words})
         if not as_json:  # print immediately, because importing an SDK may take seconds
             mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")
-            print_prose(screen, mark + Text(f"{name}: ", "bold") + Text(safe(words)))
+            print_prose(screen, mark + Text(f"{name}: ", "bold") + Text(safe(words)), indent="  ")
     well = all(row["ok"] is not False for row in rows)
     if as_json:
         echo_json({"ok": well, "checks": rows})

@@ -156,7 +156,7 @@ PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
 
 
 @click.command()
-@click.argument("program", type=click.Choice(sorted(PROGRAMS)))
+@click.argument("program", metavar="PROGRAM", type=click.Choice(sorted(PROGRAMS)))
 @click.option("--endpoint", metavar="URL", help=f"The server's URL. [default: AUTOLOG_ENDPOINT, or {ENDPOINT}]")
 @click.option("--key", help="The server's key. [default: AUTOLOG_API_KEY]")
 @click.option("--shell", "as_shell", is_flag=True, help="Only the variables, for eval.")

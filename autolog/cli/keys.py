@@ -56,7 +56,7 @@ def create(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @administration_options
 def list_(as_json: bool, store: str | None, server: str | None) -> None:
-    """List all keys; the keys themselves are not stored, only their hashes."""
+    """List all keys. Only their hashes are stored, not the keys themselves."""
     found = administration(store, server).keys()
     if as_json:
         for key in found:

@@ -48,7 +48,7 @@ def projects() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @administration_options
 def list_(as_json: bool, store: str | None, server: str | None) -> None:
-    """List projects: records, calls, cost, how long records are kept, budgets and how much of them is spent."""
+    """List projects: records, calls, cost, retention and budgets."""
     found = administration(store, server).projects()
     if as_json:
         for project in found:

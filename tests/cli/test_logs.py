@@ -141,6 +141,18 @@ def test_points_of_money_stand_under_each_other(store: Store) -> None:
     assert len(points) == 1
 
 
+def test_a_tiny_amount_beside_a_huge_one_leaves_the_table_within_the_terminal(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write([Record(id=f"c{n}", kind="llm", cost=cost) for n, cost in enumerate([1_234_567.89, 0.0000000123])])
+    for width, widest in ((24, 19), (40, 26)):  # aligned on the right, and on the point
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = output("logs", "--columns", "id,cost").splitlines()
+        assert lines[1] == "─" * widest
+        assert any("$1,234,567.89" in line for line in lines)
+        assert any("$0.000000012" in line for line in lines)
+
+
 def test_how_many_match_is_said(store: Store) -> None:
     assert output("logs", "-n", "1").splitlines()[-1].startswith("1 of 3 records")
 

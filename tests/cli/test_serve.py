@@ -82,9 +82,10 @@ def test_https_with_a_certificate_that_is_renewed(tmp_path: Path) -> None:
     process = serve(tmp_path, 0, *make_certificate(tmp_path))
     assert process.stderr is not None
     try:
-        process.stderr.readline()
-        url = re.search(r"https://127\.0\.0\.1:(\d+)", process.stderr.readline())
+        begin = "".join(process.stderr.readline() for _ in range(3))
+        url = re.search(r"https://127\.0\.0\.1:(\d+)", begin)
         assert url is not None
+        assert re.search(r"cert\.pem expires on 20\d\d-", begin)
         assert httpx2.get(f"{url[0]}/health", verify=False).json() == {"status": "ok"}
         assert httpx2.get(f"{url[0]}/ui/login", verify=False).status_code == 200
         address = "127.0.0.1", int(url[1])
@@ -92,6 +93,7 @@ def test_https_with_a_certificate_that_is_renewed(tmp_path: Path) -> None:
         make_certificate(tmp_path, "renewed")
         process.send_signal(signal.SIGHUP)
         assert "was read again" in process.stderr.readline()
+        assert "expires on" in process.stderr.readline()
         renewed = ssl.get_server_certificate(address)
         assert renewed != before
         (tmp_path / "key.pem").write_text("broken")
