@@ -86,7 +86,7 @@ def echo_record(record: Record, bodies: bool = False) -> None:
 # One trace
 
 
-#: The greatest depth of a span in the drawing; deeper ones are drawn at this depth.
+#: The greatest depth of a span in the drawing; deeper ones are drawn at this depth. A narrow terminal has less room.
 MAX_DEPTH = 20
 
 
@@ -98,17 +98,17 @@ def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
         Column("when", leave=3), Column("span", least=16, leave=0), Column("latency", right=True),
         Column("tokens", right=True, leave=1), Column("cost", point=True),
     ]  # fmt: skip
-    guides = _guides(nodes)
+    guides = _guides(nodes, MAX_DEPTH if width is None else min(MAX_DEPTH, width // 8))
     rows = [_trace_row(node, guide, bar) for node, guide in zip(nodes, guides, strict=True)]
     return list(draw(columns, rows, width, _trace_total(nodes)))
 
 
-def _guides(nodes: Sequence[Node]) -> list[str]:
+def _guides(nodes: Sequence[Node], deepest: int) -> list[str]:
     """Return the tree lines to draw before each span."""
     guides: list[str] = []
     open_below: list[bool] = []  # for each depth, whether another span follows below
     for node in reversed(nodes):
-        depth = min(node.depth, MAX_DEPTH)
+        depth = min(node.depth, deepest)
         del open_below[depth + 1 :]
         open_below += [False] * (depth + 1 - len(open_below))
         before = "".join("│ " if more else "  " for more in open_below[1:depth])

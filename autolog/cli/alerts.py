@@ -17,8 +17,8 @@ from autolog.cli._table import Column, draw
 from autolog.server._alerts import RULE_FILTERS, Rule, filter_pairs
 
 _COLUMNS = (
-    Column("alert", least=8, most=30), Column("state"), Column("now", right=True), Column("when"),
-    Column("project", least=8, most=20, leave=2), Column("filters", least=8, leave=1),
+    Column("alert", least=16, most=30), Column("state"), Column("now", right=True), Column("when"),
+    Column("project", least=8, most=20, leave=2), Column("filters", least=8, leave=3),
 )  # fmt: skip
 _EVENTS = 10
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")

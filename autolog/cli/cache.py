@@ -13,7 +13,7 @@ from autolog._display.page import text
 from autolog._reading.caching.causes import Miss
 from autolog._reading.caching.report import GROUPS, Cause, Sums, report
 from autolog.cli._options import filter_options, nothing_matches, open_for_reading, query_from, reading_options
-from autolog.cli._render import console, echo_json, print_lines, table_width
+from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width
 from autolog.cli._table import Column, draw
 
 _FIGURES = (
@@ -74,7 +74,8 @@ def cache(
         return
     screen = console()
     if misses:
-        print_lines(screen, [line for miss in judged.misses[-limit:] for line in _drawn(miss)])
+        for line in (line for miss in judged.misses[-limit:] for line in _drawn(miss)):
+            print_prose(screen, line, indent="    ")
         return
     groups = sorted(judged.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].lost)
     rows = [[text(group), *_figures(sums)] for group, sums in groups]
