@@ -19,13 +19,13 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "aiobotocore": ("aiohttp", "httpx"), "zhipuai": ("httpx",),
 }  # fmt: skip
 _SOCKETS = "use WebSockets"
-_OF_BEDROCK = "two-way streams and the ingestion of knowledge bases"
+_TWO_WAY = "two-way streams"
 #: What is not recorded of SDKs that are recorded otherwise, by distribution.
 EXCEPT: Mapping[str, str] = {
     "google-genai": f"aio.live and live interactions, which {_SOCKETS}",
-    "boto3": _OF_BEDROCK,
-    "aiobotocore": _OF_BEDROCK,
-    "aws-sdk-bedrock-runtime": "two-way streams",
+    "boto3": _TWO_WAY,
+    "aiobotocore": _TWO_WAY,
+    "aws-sdk-bedrock-runtime": _TWO_WAY,
     "mistralai": f"realtime speech and transcription, which {_SOCKETS}",
     "dashscope": f"realtime speech and dialogues, which {_SOCKETS}",
     "litellm": f"its realtime API, whose calls {_SOCKETS}",

@@ -16,7 +16,7 @@ from typing import Any
 from autolog._record.streams import Event
 from autolog.providers._bedrock_usage import read_usage
 from autolog.providers._facts import Facts, LongRunning, Usage
-from autolog.providers._fields import count, mapping, objects, text, total
+from autolog.providers._fields import count, mapping, objects, plain_path, text, total
 
 _ROUTES = (
     (r"/guardrail/.+/apply$|/guardrail-checks/invoke$", "apply_guardrail"),
@@ -29,6 +29,7 @@ _ROUTES = (
     (r"/retrieveAndGenerate(Stream)?$|/generateQuery$|/optimize-prompt$", "invoke_agent"),
     (r"/knowledgebases/.+/retrieve$|/agenticRetrieveStream$", "retrieval"),
     (r"/rerank$", "rerank"),
+    (r"/datasources/[^/]+/(ingestionjobs|documents)$", "embeddings"),
     (r"/(InvokeDataAutomation(Async)?|GetDataAutomationStatus)$", "data_automation"),
     (r"/(invokeBlueprintOptimizationAsync$|getBlueprintOptimizationStatus/)", "optimization"),
     (r"/model-invocation-job(/.+)?$", "batch_prediction"),
@@ -46,6 +47,7 @@ _OF_ITS_MODELS = "billed with the models it called, which the response does not 
 _UNLISTED = "no price list covers it"
 _UNBILLED = {
     "invoke_agent": _OF_ITS_MODELS, "retrieval": _OF_ITS_MODELS, "optimization": _OF_ITS_MODELS,
+    "embeddings": _OF_ITS_MODELS,
     "evaluation": _UNLISTED, "search": _UNLISTED,
     "video_generation": "billed by its output, which is written to cloud storage",
     "batch_prediction": "billed with its items, whose results are written to storage that autolog does not see",
@@ -59,9 +61,12 @@ def operation_of(path: str) -> str | None:
     return next((name for pattern, name in _ROUTES if re.search(pattern, path)), None)
 
 
-def is_billable(path: str) -> bool:
-    """Return whether a POST to a path is a call to one of these services, and not a change to a job that has begun."""
-    return operation_of(path) is not None and re.search(_BEGUN_JOB, path) is None
+def is_billable(method: str, path: str) -> bool:
+    """Return whether a call is one to these services, and does not list, change or report on what was begun before."""
+    kind = operation_of(path)
+    if kind == "embeddings":  # of a knowledge base's documents, which a POST lists
+        return method.lower() == "put"
+    return method.lower() == "post" and kind is not None and re.search(_BEGUN_JOB, path) is None
 
 
 def is_poll(method: str, path: str) -> bool:
@@ -72,7 +77,7 @@ def is_poll(method: str, path: str) -> bool:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why the cost of a call to this path cannot be computed; None if it can."""
-    return _UNBILLED.get(operation_of(path) or "")
+    return _UNBILLED.get(operation_of(plain_path(path)) or "")
 
 
 def guardrail_units(response: dict[str, Any]) -> dict[str, float]:

@@ -44,9 +44,9 @@ _KINDS = (
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call, uses a service that calls models, or asks for the status of a job."""
     path = plain_path(path)
-    if method.lower() == "post" and (re.search(_CALL, path) or services.is_billable(path)):
+    if method.lower() == "post" and re.search(_CALL, path):
         return True
-    return is_follow_up(method, path)
+    return services.is_billable(method, path) or is_follow_up(method, path)
 
 
 def is_follow_up(method: str, path: str) -> bool:

@@ -47,6 +47,23 @@ def test_what_asks_no_model_is_not(path: str) -> None:
     assert not bedrock.billable("POST", path)
 
 
+@pytest.mark.parametrize("end", ["ingestionjobs/", "documents"])
+def test_documents_of_a_knowledge_base_are_embedded_when_they_are_put(end: str) -> None:
+    path = f"/knowledgebases/k/datasources/d/{end}"
+    record = read_call(
+        f"https://bedrock-agent.us-east-1.amazonaws.com{path}", {}, {"ingestionJob": {"status": "STARTING"}}
+    )
+    assert (record.operation_name, record.cost, bedrock.billable("PUT", path)) == ("embeddings", None, True)
+    assert "models" in str(record.cost_details)
+    for method, other in (
+        ("POST", path),
+        ("GET", path),
+        ("POST", f"{path}/deleteDocuments"),
+        ("PUT", "/knowledgebases/k"),
+    ):
+        assert not bedrock.billable(method, other)
+
+
 def test_a_guardrail_says_what_it_did_and_what_it_charges_for() -> None:
     answer = {"action": "GUARDRAIL_INTERVENED", "outputs": [{"text": "No."}],
               "usage": {"topicPolicyUnits": 1, "contentPolicyUnits": 2, "wordPolicyUnits": 3,
