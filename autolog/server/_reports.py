@@ -1,8 +1,8 @@
 """Decides whether two records report the same call, and which of them says more about it.
 
-A sender is a layer that reports calls: autolog, an instrumentation (by its OpenTelemetry scope), a logger's client. A
-sender reports each call once. So a call has at most one report of each sender, and two reports of one sender are two
-calls: the same prompt sent twice at the same time stays two calls.
+A sender is a layer that reports calls: autolog, an instrumentation (by its OpenTelemetry scope and the convention of
+its spans), a logger's client. A sender reports each call once. So a call has at most one report of each sender, and two
+reports of one sender are two calls: the same prompt sent twice at the same time stays two calls.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ APART = timedelta(seconds=60)
 NEAR = timedelta(seconds=5)
 #: The dialects in which layers report calls by themselves; in the other dialects a program logs calls explicitly.
 _REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse", "openai_agents"})
+#: Attributes that only spans of one convention have, by the convention. LiteLLM's callbacks each export spans of their
+#: own, all in one scope, and differ in their conventions.
+_CONVENTIONS = {"langfuse": "langfuse.observation.type", "openinference": "openinference.span.kind"}
 #: OpenTelemetry resource attributes that tell processes apart.
 _PROCESS = ("service.name", "host.name", "process.pid")
 #: The prefix of a response id, which tells its kind: `chatcmpl-`, `msg_`, `resp_`.
@@ -37,11 +40,17 @@ def begun(record: Record) -> datetime | None:
 
 
 def sender(record: Record) -> str:
-    """Return the name of the layer that a record came from; what reports calls in spans and in logs is two."""
+    """Return the name of the layer that a record came from.
+
+    A scope that reports calls in spans and in logs is two layers, and so is one that exports spans in two conventions.
+    """
     if record.dialect != "otlp":
         return record.dialect
     scope = record.extra.get("scope") or record.extra.get("events_scope") or ""
-    return f"otlp {scope}{' logs' if 'event' in record.extra else ''}"
+    attributes = record.extra.get("attributes") or {}
+    convention = next((name for name, attribute in _CONVENTIONS.items() if attribute in attributes), "")
+    suffix = "" if convention in scope else f" {convention}"
+    return f"otlp {scope}{suffix}{' logs' if 'event' in record.extra else ''}"
 
 
 def reports(record: Record) -> dict[str, str]:

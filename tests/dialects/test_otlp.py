@@ -176,6 +176,14 @@ def test_a_step_of_vercels_has_the_prompt_that_the_program_gave(prompt: dict[str
     assert ([message["content"] for message in messages], record.kind, record.caller) == (said, "chain", "forecast")
 
 
+@pytest.mark.parametrize("operation", ["ai.embed.doEmbed", "ai.embedMany.doEmbed"])
+def test_an_embedding_of_vercels_is_priced_by_its_input(operation: str) -> None:
+    """Version 7's `LegacyOpenTelemetry` sends these names, too."""
+    record = decoded({"ai.operationId": operation, "ai.model.provider": "openai.embedding", "ai.usage.tokens": 1000,
+                      "ai.model.id": "text-embedding-3-small", "ai.values": ['"Lund"']})  # fmt: skip
+    assert (record.kind, record.operation_name, record.cost) == ("llm", "embeddings", pytest.approx(2e-5))
+
+
 def test_a_tool_of_vercels_has_its_name_and_a_stream_its_first_chunk() -> None:
     tool = decoded({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "weather", "ai.toolCall.args": "{}"})
     assert (tool.kind, tool.name) == ("tool", "weather")

@@ -400,6 +400,27 @@ def test_the_report_that_says_most_bears_the_bill(
 
 
 @arriving
+@pytest.mark.parametrize("response_id", ["chatcmpl-1", None])
+def test_spans_of_one_scope_in_several_conventions_are_one_bill(
+    store: Store, how: str, order: int, response_id: str | None
+) -> None:
+    """LiteLLM's callbacks `otel`, `arize_phoenix` and `langfuse_otel` export each call in a trace of its own."""
+    used = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 3}
+    phoenix = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 9,
+               "llm.token_count.completion": 3, "llm.response.id": response_id}  # fmt: skip
+    exported = [
+        {**used, "gen_ai.response.id": response_id}, phoenix, {**phoenix, "langfuse.observation.type": "generation"},
+    ]  # fmt: skip
+    spans = [
+        span({key: value for key, value in attributes.items() if value}, traceId=f"{n}a" * 16, spanId=f"{n}b" * 8)
+        for n, attributes in enumerate(exported, 1)
+    ]
+    again = span(used, traceId="7a" * 16, spanId="7b" * 8)
+    arrive(store, decode_traces(traces(*spans, again, scope="litellm")).items, how, order)
+    assert len([record for record in store.find(Query(), 9) if record.kind == "llm"]) == 2
+
+
+@arriving
 def test_the_report_that_bears_the_bill_is_listed_with_what_others_know(store: Store, how: str, order: int) -> None:
     """The SDK's own spans have no contents and no user; those of a layer above have both."""
     exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, metadata={"plan": "free"})

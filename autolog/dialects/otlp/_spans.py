@@ -25,7 +25,11 @@ from autolog.dialects.otlp.families._family import Family, everywhere, never, pr
 from autolog.providers._fields import count
 
 #: Older names of operations, and the current ones.
-_OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
+_OPERATIONS = {
+    "completion": "text_completion",
+    "LLM": "chat",
+    **dict.fromkeys(("embedding", "EMBEDDING", "ai.embed.doEmbed", "ai.embedMany.doEmbed"), "embeddings"),
+}
 
 
 def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) -> Batch[Record]:
@@ -277,7 +281,7 @@ def _rename(record: Record, attributes: Attributes) -> None:
     if record.session and (record.prompt_name or "").startswith(record.session):  # Gemini CLI's id of a user's prompt
         record.prompt_name = None
     if record.operation_name is None:
-        word = present(attributes, ("llm.request.type", "openinference.span.kind"))
+        word = present(attributes, ("llm.request.type", "openinference.span.kind", "ai.operationId"))
         record.operation_name = _OPERATIONS.get(str(word), str(word) if str(word) in {"chat", "rerank"} else None)
 
 

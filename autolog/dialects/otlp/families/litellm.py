@@ -1,4 +1,6 @@
-"""LiteLLM's `otel` callback (its proxy and its SDK; litellm 1.110), which adds to the conventions' attributes.
+"""LiteLLM's callbacks (its proxy and its SDK; litellm 1.110), which add to the conventions' attributes.
+
+`otel` follows GenAI, `arize_phoenix` and `langfuse_otel` OpenInference.
 
 Cached tokens are only in `metadata.usage_object`, written as Python writes a dict; the input includes them. The spans
 cannot express raw bodies, and a session only if it is the trace.
@@ -15,7 +17,11 @@ _LIVES = f"{_INPUT}cache_creation_token_details."
 
 FAMILY = Family(
     name="litellm",
-    texts={"user": ("llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id")},
+    texts={
+        "response_id": ("llm.response.id",),
+        "response_model": ("llm.response.model",),
+        "user": ("llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
+    },
     counts={
         "usage_cache_read_input_tokens": (f"{_INPUT}cached_tokens",),
         "usage_cache_creation_input_tokens": (f"{_INPUT}cache_creation_tokens",),
