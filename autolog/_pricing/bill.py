@@ -135,19 +135,25 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
         has: the prices and variants that the tariff has.
     """
     yield from unstated_terms(_call(record, facts), facts.format, by, has)
-    if usage.input is not None and not _has_own_usage(record, facts):
-        stated = partial(_is_stated, record, usage)
+    own_usage = _has_own_usage(record, facts)
+    if own_usage and (record.operation_name == "embeddings" or _has_own_request(record, facts)):
+        return
+    if usage.input is not None:
+        stated = partial(_is_stated, record, usage, own_usage)
         yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
 
 
-def _is_stated(record: Record, usage: Usage, fact: str) -> bool:
-    """Return whether a log states a fact, by its name in `StatedFact.stated_as`."""
+def _is_stated(record: Record, usage: Usage, own_usage: bool, fact: str) -> bool:
+    """Return whether a log states a fact, by its name in `StatedFact.stated_as`.
+
+    The provider's own usage states all counts.
+    """
     if fact == "service_tier":
         return record.response_service_tier is not None
     if fact == "cache lives":
         known = usage.cache_creation_5m is not None or usage.cache_creation_1h is not None
         return known or not usage.cache_creation
-    return getattr(usage, fact, None) is not None
+    return own_usage or getattr(usage, fact, None) is not None
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:
@@ -159,6 +165,18 @@ def _has_own_usage(record: Record, facts: Facts) -> bool:
     if record.usage is None or record.extra.get("usage_alone"):  # the usage without the terms of the response
         return False
     return facts.format != "openai" or record.request_url is not None or record.provider_name not in OWN_USAGE
+
+
+def _has_own_request(record: Record, facts: Facts) -> bool:
+    """Return whether a record has the provider's own request, which would ask for unusual terms.
+
+    Reporters convert prompts to messages and leave the rest out, or send the request as it was, with its model.
+    """
+    return record.request_url is not None or not _OF_WHOLE_REQUESTS.isdisjoint(facts.request)
+
+
+#: Keys that only whole requests have: the model, or the contents of a request at Gemini, whose URL has its model.
+_OF_WHOLE_REQUESTS = frozenset({"model", "modelId", "contents"})
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
@@ -174,11 +192,13 @@ def _call(record: Record, facts: Facts) -> dict[str, Any]:
 
 def _terms(record: Record, facts: Facts) -> Terms:
     batch = record.response_service_tier == "batch"
+    # Anthropic has the same host for all places, and names the place in the response, which a report may lack.
+    url = record.request_url if record.provider_name == "anthropic" else _address(record)
     return Terms(
         tier=None if batch else record.response_service_tier,
         batch=batch,
         speed=facts.speed,
-        geo=facts.geo or _region(_address(record)),
+        geo=facts.geo or _region(url),
         reported=facts.reported_cost,
     )
 
@@ -240,7 +260,8 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield "the response does not say whether the output tokens include those of reasoning"
     by_lifetime = (usage.cache_creation_5m or 0) + (usage.cache_creation_1h or 0)
     no_lifetimes = usage.cache_creation_5m is None and usage.cache_creation_1h is None
-    if not no_lifetimes and by_lifetime != (usage.cache_creation or 0):
+    is_split = not no_lifetimes or isinstance(reported.get("cache_creation"), dict)
+    if is_split and by_lifetime != (usage.cache_creation or 0):
         yield f"the response says for how long {by_lifetime} of {usage.cache_creation} tokens were written to the cache"
 
 

@@ -348,8 +348,8 @@ def _doubts_by_kind(tariff: Tariff, counts: dict[str, Any], usage: Usage) -> lis
     ]
 
 
-#: The sellers whose responses do not state where inference ran; the URL of the call does.
-_SELL_BY_REGION = frozenset({"google", "aws", "openai", "mistral"})
+#: The sellers that charge more in some regions. Anthropic's responses name the region; the others' calls do in the URL.
+_SELL_BY_REGION = frozenset({"anthropic", "google", "aws", "openai", "mistral"})
 
 
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:
@@ -367,7 +367,7 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
     if (
         terms.geo is None
         and tariff.provider in _SELL_BY_REGION
-        and (geo_factor(tariff.provider, tariff.model, "") or 1) > 1
+        and (geo_factor(tariff.provider, tariff.model, "us") or 1) > 1
     ):
         doubts.append("region: some cost more for this model, and the log does not say where it ran")
     if terms.geo not in _ANYWHERE:

@@ -44,6 +44,7 @@ def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
         facts.error_type, facts.error_message = text(error.get("code")), text(error.get("message"))
     if usage := mapping(body.get("usage")):
         facts.raw_usage, facts.usage = usage, _read_usage(usage)
+        facts.uncertainty = uneven_details(usage, _TOTALS, "tokens")
 
 
 def read_decision(facts: Facts, body: dict[str, Any]) -> None:
@@ -75,9 +76,12 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
         reasoning=thoughts,
         web_searches=total(*(count(tool.get("count")) for tool in searches)),
     )
-    keys = (f"{part}_tokens_by_modality" for part in ("input", "tool_use", "output", "cached"))
-    count_modalities(read, [usage.get(key) for key in keys], "tokens")
+    count_modalities(read, [usage.get(key) for key in _TOTALS], "tokens")
     return read
+
+
+#: The keys of the details of each kind of tokens, and of their total.
+_TOTALS = {f"{part}_tokens_by_modality": f"total_{part}_tokens" for part in ("input", "tool_use", "output", "cached")}
 
 
 def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
@@ -95,6 +99,22 @@ def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
     read.output_audio, read.output_image = output.get("audio"), output.get("image")
     no_cache = 0 if kept else None
     read.cache_audio_read, read.cache_image_read = kept.get("audio", no_cache), kept.get("image", no_cache)
+
+
+def uneven_details(usage: dict[str, Any], totals: dict[str, str], tokens: str) -> str | None:
+    """Return a message if details by modality do not add up to their total; None if they do, or are not there.
+
+    Args:
+        usage: the usage object.
+        totals: the keys of the details, each with the key of their total.
+        tokens: the key of the token count in the details.
+    """
+    for key, name in totals.items():
+        by_modality = total(*(count(item.get(tokens)) for item in objects(usage.get(key))))
+        whole = count(usage.get(name))
+        if None not in (by_modality, whole) and by_modality != whole:
+            return f"the tokens in {key} add up to {by_modality}, but {name} is {whole}"
+    return None
 
 
 def _by_modality(items: Any, tokens: str) -> dict[str, int]:

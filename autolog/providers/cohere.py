@@ -107,8 +107,11 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if usage := _usage(body):
         facts.raw_usage = usage
         facts.usage, facts.billed_usage = _read_usage(usage)
+        billed = facts.billed_usage or facts.usage
         if not mapping(usage.get("billed_units")):
             facts.uncertainty = "the response does not say how many of the tokens are billed"
+        elif billed.output is not None and billed.input is not None and billed.input == billed.input_image:
+            facts.uncertainty = "the response does not say how many of the input tokens are text"
     return facts
 
 

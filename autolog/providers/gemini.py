@@ -25,6 +25,7 @@ from autolog.providers._interactions import (
     read_decision,
     read_interaction,
     read_voice,
+    uneven_details,
 )
 from autolog.providers._pieces import add_text, child, children, joined
 
@@ -181,6 +182,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     usage = body.get("usageMetadata")
     if isinstance(usage, dict):
         facts.raw_usage, facts.usage = usage, read_usage(usage)
+        facts.uncertainty = facts.uncertainty or uneven_details(usage, _TOTALS, "tokenCount")
         facts.service_tier = _tier(usage)
         facts.usage.web_searches = _searches(body)
     return facts
@@ -250,9 +252,17 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     if cached is None:
         cached = total(*(count(item.get("tokenCount")) for item in objects(usage.get("cacheTokensDetails"))))
     read = Usage(input=given, output=output, cache_read=cached, reasoning=thoughts)
-    keys = (f"{part}TokensDetails" for part in ("prompt", "toolUsePrompt", "candidates", "cache"))
-    count_modalities(read, [usage.get(key) for key in keys], "tokenCount")
+    count_modalities(read, [usage.get(key) for key in _TOTALS], "tokenCount")
     return read
+
+
+#: The keys of the details of each kind of tokens, and of their total.
+_TOTALS = {
+    "promptTokensDetails": "promptTokenCount",
+    "toolUsePromptTokensDetails": "toolUsePromptTokenCount",
+    "candidatesTokensDetails": "candidatesTokenCount",
+    "cacheTokensDetails": "cachedContentTokenCount",
+}
 
 
 # Streams

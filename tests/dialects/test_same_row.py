@@ -97,7 +97,7 @@ CANNOT_KNOW: dict[str, set[str]] = {
     "codex": {"input_preview", "output_preview", "response_model", "response_id", "response_finish_reasons"},
 }
 #: Senders without the raw response report no service tier, so their cost is an estimate.
-EXACT = {"openinference, raw", "langfuse, spans", "mlflow", "litellm", "langsmith", "langfuse"}
+EXACT = {"openinference, raw", "mlflow", "litellm"}
 
 
 def row(record: Record) -> dict[str, Any]:

@@ -178,6 +178,9 @@ def as_cohere(**usage: Any) -> dict[str, Any]:
         (GEMINI, as_gemini(totalTokenCount=5000)),
         (GEMINI, as_gemini(candidatesTokensDetails=[{"modality": "VIDEO", "tokenCount": 50}])),
         (GEMINI, as_gemini(promptTokensDetails=[{"modality": "SMELL", "tokenCount": 100}])),
+        (GEMINI, as_gemini(promptTokensDetails=[{"modality": "TEXT", "tokenCount": 60}])),
+        (GEMINI, as_gemini(candidatesTokensDetails=[{"modality": "TEXT", "tokenCount": 51}])),
+        (GEMINI, as_gemini(cachedContentTokenCount=10, cacheTokensDetails=[{"modality": "TEXT", "tokenCount": 5}])),
         (GEMINI, as_gemini(serviceTier=5)),
         (GEMINI, as_gemini(serviceTier="standard", trafficType="PROVISIONED_THROUGHPUT")),
         (CONVERSE, as_converse(totalTokens=10)),
@@ -185,9 +188,12 @@ def as_cohere(**usage: Any) -> dict[str, Any]:
         (CONVERSE, as_converse(cacheWriteInputTokens=10, cacheDetails=[{"ttl": "1d", "inputTokens": 10}])),
         (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_24h_input_tokens": 10,
                                                                               "ephemeral_5m_input_tokens": 0})),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={})),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_24h_input_tokens": 10})),
         (ANTHROPIC, as_claude(server_tool_use={"web_search_requests": 0, "new_requests": 4})),
         (ANTHROPIC, as_claude(iterations=[{"type": "new", "input_tokens": 1}])),
         (COHERE, as_cohere(tokens={"input_tokens": 60, "output_tokens": 5})),
+        (COHERE, as_cohere(billed_units={"images": 1, "image_tokens": 50, "output_tokens": 5})),
     ],
 )  # fmt: skip
 def test_usage_that_says_two_things_or_leaves_one_open_is_an_estimate(url: str, response: Any) -> None:
@@ -222,11 +228,14 @@ def test_a_part_that_is_larger_than_the_whole_has_no_price(url: str, response: A
         (GROK, as_chat("grok-4", total_tokens=170, completion_tokens_details={"reasoning_tokens": 20})),
         (GROK, as_chat("grok-4", total_tokens=150, num_server_side_tools_used=0)),
         (GEMINI, as_gemini(serviceTier="standard", trafficType="ON_DEMAND")),
+        (GEMINI, as_gemini(promptTokensDetails=[{"modality": "TEXT", "tokenCount": 50}] * 2)),
         (CONVERSE, as_converse(totalTokens=150, cacheReadInputTokens=10)),
         (CONVERSE, as_converse(totalTokens=160, cacheReadInputTokens=10)),
         (CONVERSE, as_converse(cacheWriteInputTokens=20, cacheDetails=[{"ttl": "1h", "inputTokens": 10}] * 2)),
         (ANTHROPIC, as_claude(server_tool_use={"web_search_requests": 0, "web_fetch_requests": 4})),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=0, cache_creation={})),
         (COHERE, as_cohere(billed_units={"input_tokens": 10, "output_tokens": 5})),
+        (COHERE, as_cohere(billed_units={"input_tokens": 3, "images": 0, "output_tokens": 5})),
     ],
 )
 def test_usage_that_says_the_same_in_two_ways_is_exact(url: str, response: Any) -> None:
@@ -251,3 +260,48 @@ def test_a_report_has_the_cost_of_a_provider_only_in_that_providers_form(
     record = Record(id="1", provider_name=provider, request_model=model, response_body=json.dumps(response).encode())
     derive(record)
     assert (record.cost, (record.cost_details or {})["certainty"]) == (0.5, certainty)
+
+
+OPUS = {**message("claude-opus-4-6", 100, 10), "usage": {"input_tokens": 100, "output_tokens": 10}}
+STANDARD = {"input_tokens": 100, "output_tokens": 10, "service_tier": "standard"}
+WRITTEN = {**STANDARD, "inference_geo": "global", "cache_creation_input_tokens": 10}
+
+
+@pytest.mark.parametrize(
+    ("provider", "request_body", "response", "why"),
+    [
+        ("openai", None, chat("gpt-4o", 100, 10), "service tier"),
+        ("openai", {"messages": [{"role": "user", "content": "Hi"}]}, chat("gpt-4o", 100, 10), "service tier"),
+        ("openai", None, {**chat("gpt-4o", 100, 10), "service_tier": "default"}, None),
+        ("openai", {"model": "gpt-4o"}, chat("gpt-4o", 100, 10), None),
+        ("openai", {"model": "gpt-4o", "service_tier": "flex"}, chat("gpt-4o", 100, 10), "service tier"),
+        ("gcp.gemini", None, as_gemini(), "service tier"),
+        ("gcp.gemini", {"contents": [{"parts": [{"text": "Hi"}]}]}, as_gemini(), None),
+        ("aws.bedrock", None, as_converse(), "service tier"),
+        ("anthropic", None, OPUS, "service tier"),
+        ("anthropic", None, {**OPUS, "usage": STANDARD}, "region"),
+        ("anthropic", {"model": "claude-opus-4-6"}, {**OPUS, "usage": STANDARD}, "region"),
+        ("anthropic", None, {**OPUS, "usage": {**STANDARD, "inference_geo": "global"}}, None),
+        ("anthropic", None, {**OPUS, "usage": WRITTEN}, "for 5 minutes or an hour"),
+        ("anthropic", None, {**OPUS, "model": "claude-haiku-4-5", "usage": STANDARD}, None),
+    ],
+)
+def test_a_report_without_the_request_is_exact_only_if_the_response_states_the_terms(
+    provider: str, request_body: Any, response: dict[str, Any], why: str | None
+) -> None:
+    record = Record(id="1", provider_name=provider, operation_name="chat", extra={"server_address": HOSTS[provider]})
+    record.request_model = MODELS.get(provider) or response.get("model")
+    record.request_body = None if request_body is None else json.dumps(request_body).encode()
+    record.response_body = json.dumps(response).encode()
+    derive(record)
+    assert record.cost is not None
+    assert (why or "None") in str((record.cost_details or {}).get("why"))
+
+
+MODELS = {"aws.bedrock": "amazon.nova-lite-v1:0", "gcp.gemini": "gemini-2.5-flash"}
+HOSTS = {
+    "anthropic": "api.anthropic.com",
+    "aws.bedrock": "bedrock-runtime.us-east-1.amazonaws.com",
+    "gcp.gemini": "generativelanguage.googleapis.com",
+    "openai": "api.openai.com",
+}

@@ -91,6 +91,7 @@ def test_without_an_address_a_model_that_costs_more_in_some_regions_is_an_estima
     provider: str, model: str, certainty: str
 ) -> None:
     record = Record(id="1", provider_name=provider, request_model=model, operation_name="chat")
+    record.response_service_tier = "default"
     record.response_body = to_body(chat(model, M, 0) if provider in OPENAI_LIKE else message(model, M, 0))
     derive(record)
     assert record.cost is not None

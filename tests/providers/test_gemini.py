@@ -223,7 +223,10 @@ def test_the_results_of_a_batch() -> None:
         (
             {"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "x"}}]}]},
             {
-                "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 10}],
+                "promptTokensDetails": [
+                    {"modality": "TEXT", "tokenCount": 990},
+                    {"modality": "AUDIO", "tokenCount": 10},
+                ],
                 "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 400}],
             },
             "exact",
