@@ -52,4 +52,4 @@ def live(place: Path | str, limits: Limits | None = None, **options: Any) -> Ite
         yield Live(f"http://127.0.0.1:{port}", store)
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)

@@ -32,6 +32,11 @@ class Background:
         """Wait for `seconds`, or until the thread is told to stop."""
         self._stopped.wait(seconds)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has been told to stop, so that a long task should end early."""
+        return self._stopped.is_set()
+
     def end(self) -> None:
         """Tell the thread to stop."""
         self._stopped.set()

@@ -53,4 +53,6 @@ class SecondLook:
                 _, project, record_id = self._waiting.popleft()
                 found.setdefault(project, []).append(record_id)
             for project, ids in found.items():
+                if self.background.ended:  # the writer may have been closed, and would start again
+                    return
                 self._writer.run(partial(self.duplicates.look_again, project=project, ids=ids))

@@ -328,7 +328,7 @@ def test_time_limits_by_signal_reach_the_program_and_lose_no_whole_record(tmp_pa
         autolog.flush()
         signal.signal(signal.SIGALRM, limit)
         end = time.monotonic() + {20 if thorough else 2}
-        while time.monotonic() < end:
+        while time.monotonic() < end or caught <= 100:  # enough on a slow machine, too
             try:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.002))
                 while True:

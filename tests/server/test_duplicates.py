@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -114,6 +115,19 @@ def test_reports_that_reach_two_servers_at_once_are_one_bill(store: Store, sende
     if "native" in senders:
         (whole,) = store.with_bodies([bill])
         assert (whole.id, whole.span_id, whole.request_body) == ("native-0", "s1", b"{}")
+
+
+@sqlite_alone
+def test_a_server_that_has_stopped_does_not_look_again(store: Store) -> None:
+    writer = Writer(store, 1000)
+    look = SecondLook(store, writer, Deduplicator())
+    look.shared = True
+    look.note([call("otlp", 1)])
+    writer.close()
+    look.background.end()
+    threads = threading.active_count()
+    look.check(after=0)
+    assert threading.active_count() == threads  # the writer has not started again
 
 
 #: In one batch, or each by itself, and which comes first.
