@@ -37,6 +37,20 @@ def provider_called(name: str | None) -> str | None:
     return _PROVIDERS.get(head, head if head in _WITH_API else lower if lower in _NAMES else name)
 
 
+#: LiteLLM's call types, without the `a` prefix of asynchronous ones, and the conventions' names of operations.
+_CALL_TYPES = {
+    "completion": "chat", "text_completion": "text_completion", "embedding": "embeddings", "responses": "chat",
+    "image_generation": "image_generation", "speech": "speech", "transcription": "transcription",
+    "moderation": "moderation", "rerank": "rerank", "anthropic_messages": "chat",
+}  # fmt: skip
+OPERATIONS = frozenset(_CALL_TYPES.values())
+
+
+def operation_called(call_type: str) -> str:
+    """Return the operation for one of LiteLLM's call types, which begin with `a` if they are async; else the text."""
+    return _CALL_TYPES.get(call_type) or _CALL_TYPES.get(call_type.removeprefix("a"), call_type)
+
+
 def provider_response_id(given: str | None) -> str | None:
     """Return the provider's own response id, unpacked from the one that LiteLLM's Responses API makes.
 

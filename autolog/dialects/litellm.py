@@ -14,20 +14,13 @@ from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.dialects._convert import fill_times, host_of, new_id, parse_time, text_of, to_body
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, parse_json, why_misread
-from autolog.dialects._providers import provider_called
+from autolog.dialects._providers import operation_called, provider_called
 from autolog.providers._fields import count, mapping, text, texts
 
 name = "litellm"
 why_not_shipped = "its payload is for loggers, and LiteLLM itself accepts none"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/litellm",)
-
-#: LiteLLM's call types, without the `a` prefix of asynchronous ones, and the conventions' names of operations.
-_OPERATIONS = {
-    "completion": "chat", "text_completion": "text_completion", "embedding": "embeddings", "responses": "chat",
-    "image_generation": "image_generation", "speech": "speech", "transcription": "transcription",
-    "moderation": "moderation", "rerank": "rerank", "anthropic_messages": "chat",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -94,12 +87,10 @@ def _object(payload: Any) -> Json:
 def _decode(payload: Json) -> Record:
     metadata = mapping(payload.get("metadata"))
     parameters = mapping(payload.get("model_parameters"))
-    call_type = str(payload.get("call_type") or "")
-    operation = _OPERATIONS.get(call_type, _OPERATIONS.get(call_type.removeprefix("a")))
     record = Record(
         id=text(payload.get("litellm_call_id")) or text(payload.get("id")) or new_id(),
         dialect=name,
-        operation_name=operation or call_type or None,
+        operation_name=operation_called(str(payload.get("call_type") or "")) or None,
         provider_name=provider_called(text(payload.get("custom_llm_provider"))),
         request_model=text(payload.get("model")),
         request_stream=payload.get("stream") if isinstance(payload.get("stream"), bool) else None,

@@ -176,6 +176,16 @@ def test_a_step_of_vercels_has_the_prompt_that_the_program_gave(prompt: dict[str
     assert ([message["content"] for message in messages], record.kind, record.caller) == (said, "chain", "forecast")
 
 
+@pytest.mark.parametrize("attribute", ["gen_ai.operation.name", "llm.request.type"])
+@pytest.mark.parametrize(
+    ("call_type", "operation"),
+    [("acompletion", "chat"), ("aembedding", "embeddings"), ("aresponses", "chat"), ("atext_completion", "text_completion")],
+)  # fmt: skip
+def test_litellms_call_types_are_the_conventions_operations(attribute: str, call_type: str, operation: str) -> None:
+    record = decoded({attribute: call_type, "gen_ai.request.model": "m", "openinference.span.kind": "LLM"})
+    assert (record.kind, record.operation_name) == ("llm", operation)
+
+
 @pytest.mark.parametrize("operation", ["ai.embed.doEmbed", "ai.embedMany.doEmbed"])
 def test_an_embedding_of_vercels_is_priced_by_its_input(operation: str) -> None:
     """Version 7's `LegacyOpenTelemetry` sends these names, too."""
