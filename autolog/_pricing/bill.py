@@ -136,11 +136,15 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
     """
     yield from unstated_terms(_call(record, facts), facts.format, by, has)
     own_usage = _has_own_usage(record, facts)
-    if own_usage and (record.operation_name == "embeddings" or _has_own_request(record, facts)):
+    if own_usage and (record.operation_name not in _WITH_TIERS or _has_own_request(record, facts)):
         return
     if usage.input is not None:
         stated = partial(_is_stated, record, usage, own_usage)
         yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
+
+
+#: The operations that have service tiers: at OpenAI, embeddings, images and transcriptions have none.
+_WITH_TIERS = frozenset({"chat", "text_completion", "compact"})
 
 
 def _is_stated(record: Record, usage: Usage, own_usage: bool, fact: str) -> bool:
@@ -260,7 +264,7 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield "the response does not say whether the output tokens include those of reasoning"
     by_lifetime = (usage.cache_creation_5m or 0) + (usage.cache_creation_1h or 0)
     no_lifetimes = usage.cache_creation_5m is None and usage.cache_creation_1h is None
-    is_split = not no_lifetimes or isinstance(reported.get("cache_creation"), dict)
+    is_split = not no_lifetimes or reported.get("cache_creation") is not None
     if is_split and by_lifetime != (usage.cache_creation or 0):
         yield f"the response says for how long {by_lifetime} of {usage.cache_creation} tokens were written to the cache"
 

@@ -110,9 +110,9 @@ def uneven_details(usage: dict[str, Any], totals: dict[str, str], tokens: str) -
         tokens: the key of the token count in the details.
     """
     for key, name in totals.items():
-        by_modality = total(*(count(item.get(tokens)) for item in objects(usage.get(key))))
-        whole = count(usage.get(name))
-        if None not in (by_modality, whole) and by_modality != whole:
+        items, whole = objects(usage.get(key)), count(usage.get(name))
+        by_modality = sum(count(item.get(tokens)) or 0 for item in items if text(item.get("modality")))
+        if items and whole is not None and by_modality != whole:
             return f"the tokens in {key} add up to {by_modality}, but {name} is {whole}"
     return None
 

@@ -179,6 +179,8 @@ def as_cohere(**usage: Any) -> dict[str, Any]:
         (GEMINI, as_gemini(candidatesTokensDetails=[{"modality": "VIDEO", "tokenCount": 50}])),
         (GEMINI, as_gemini(promptTokensDetails=[{"modality": "SMELL", "tokenCount": 100}])),
         (GEMINI, as_gemini(promptTokensDetails=[{"modality": "TEXT", "tokenCount": 60}])),
+        (GEMINI, as_gemini(promptTokensDetails=[{"modality": "TEXT"}])),
+        (GEMINI, as_gemini(promptTokensDetails=[{"tokenCount": 100}])),
         (GEMINI, as_gemini(candidatesTokensDetails=[{"modality": "TEXT", "tokenCount": 51}])),
         (GEMINI, as_gemini(cachedContentTokenCount=10, cacheTokensDetails=[{"modality": "TEXT", "tokenCount": 5}])),
         (GEMINI, as_gemini(serviceTier=5)),
@@ -189,6 +191,7 @@ def as_cohere(**usage: Any) -> dict[str, Any]:
         (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_24h_input_tokens": 10,
                                                                               "ephemeral_5m_input_tokens": 0})),
         (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={})),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation=[])),
         (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_24h_input_tokens": 10})),
         (ANTHROPIC, as_claude(server_tool_use={"web_search_requests": 0, "new_requests": 4})),
         (ANTHROPIC, as_claude(iterations=[{"type": "new", "input_tokens": 1}])),
@@ -305,3 +308,13 @@ HOSTS = {
     "gcp.gemini": "generativelanguage.googleapis.com",
     "openai": "api.openai.com",
 }
+
+
+def test_a_report_of_embeddings_without_the_request_is_exact() -> None:
+    response = {"object": "list", "model": "text-embedding-3-small", "data": [{"object": "embedding", "embedding": [0.5]}],
+                "usage": {"prompt_tokens": 100, "total_tokens": 100}}  # fmt: skip
+    record = Record(
+        id="1", provider_name="openai", operation_name="embeddings", response_body=json.dumps(response).encode()
+    )
+    derive(record)
+    assert (record.cost, (record.cost_details or {})["certainty"]) == (pytest.approx(100 * 0.02 / 1e6), "exact")
