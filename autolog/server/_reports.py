@@ -24,6 +24,8 @@ _REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse", "o
 _CONVENTIONS = {"langfuse": "langfuse.observation.type", "openinference": "openinference.span.kind"}
 #: OpenTelemetry resource attributes that tell processes apart.
 _PROCESS = ("service.name", "host.name", "process.pid")
+#: The resource attribute that is unique to a process, by which two resources of one process are recognized.
+_INSTANCE = "service.instance.id"
 #: The prefix of a response id, which tells its kind: `chatcmpl-`, `msg_`, `resp_`.
 _ID_KIND = re.compile(r"(?:[A-Za-z]+[-_])?")
 _CERTAINTY = {"exact": 2, "estimated": 1}
@@ -167,6 +169,8 @@ def _overlap(one: Record, other: Record) -> bool:
 
 def _may_be_of_one_process(one: Record, other: Record) -> bool:
     mine, yours = (record.extra.get("resource") or {} for record in (one, other))
+    if _INSTANCE in mine and mine[_INSTANCE] == yours.get(_INSTANCE):  # exporters may name one process differently
+        return True
     shared = [(str(mine[key]), str(yours[key])) for key in _PROCESS if key in mine and key in yours]
     return all(a == b or "unknown_service" in (a[:15], b[:15]) for a, b in shared)
 

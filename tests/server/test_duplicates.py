@@ -493,6 +493,15 @@ def test_calls_that_differ_are_two_bills(store: Store, how: str, order: int, dif
 
 
 @arriving
+def test_exporters_of_one_process_may_give_it_different_names(store: Store, how: str, order: int) -> None:
+    """LiteLLM's `arize_phoenix` names its project as the service; Python's SDK gives both the process's instance id."""
+    named = [{"service.name": name, "service.instance.id": "i-1"} for name in ("litellm", "default")]
+    arrive(store, [report(scope, extra={"scope": scope, "resource": of}) for scope, of in zip("xy", named, strict=True)],
+           how, order)  # fmt: skip
+    assert list(bills(store).values()) == [0.5]
+
+
+@arriving
 def test_failures_in_traces_of_their_own_are_one(store: Store, how: str, order: int) -> None:
     failed = {"status": "error", "usage_input_tokens": None, "usage_output_tokens": None, "cost": None}
     arrive(store, [report("x", **failed), report("y", **failed), report("x", 9, **failed)], how, order)
