@@ -168,7 +168,7 @@ def test_an_answer_has_bounds_and_says_so(store: Store) -> None:
 
 
 def test_errors_say_what_is_wrong(store: Store) -> None:
-    with pytest.raises(SQLError, match="no such column: nonsense; calls and spans have id, created_at"):
+    with pytest.raises(SQLError, match="no such column: nonsense; the views calls and spans have id, created_at"):
         select(store, "select nonsense from calls")
     with pytest.raises(SQLError, match="the views are calls, spans"):
         select(store, "select * from things")

@@ -127,7 +127,7 @@ def _explained(error: Exception, seconds: float) -> str:
     if "prohibited" in message or "not authorized" in message:
         return f"only SELECT over the views is allowed ({message}); {_HELP}"
     if "no such column" in message:
-        return f"{message}; calls and spans have {', '.join(RECORD_COLUMNS)}"
+        return f"{message}; the views calls and spans have {', '.join(RECORD_COLUMNS)}"
     return f"{message}; {_HELP}" if "no such table" in message else message
 
 
