@@ -118,7 +118,7 @@ def check_contents(wheel: Path, sdist: Path) -> None:
     assert not relative, f"on an index these links lead nowhere: {relative}"
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"README.md", "LICENSE", "pyproject.toml", "hatch_build.py", "tests/conftest.py"} <= inside
+    assert {"README.md", "LICENSE", "pyproject.toml", "tests/release/metadata.py", "tests/conftest.py"} <= inside
 
 
 def weigh(wheel: Path, folder: Path) -> None:

@@ -41,7 +41,7 @@ def test_wheel_and_sdist_hold_what_they_should(tmp_path: Path) -> None:
 
 def test_links_of_the_readme_become_absolute_ones_of_the_version() -> None:
     pytest.importorskip("hatchling", reason="the hook is one of hatchling's: pip install hatchling")
-    hook = load(ROOT / "hatch_build.py")
+    hook = load(ROOT / "tests/release/metadata.py")
     readme = "[a](b/c.md#d) ![e](f.png) [![g](h.svg)](i.yml) [j](#k) [l](https://m.example/n) [o `p[0]`](q.py)"
     assert hook.absolute(readme, "https://git.example/o/n", "1.2.3") == (
         "[a](https://git.example/o/n/blob/v1.2.3/b/c.md#d) ![e](https://git.example/o/n/raw/v1.2.3/f.png) "
