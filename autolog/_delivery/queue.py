@@ -266,9 +266,9 @@ class Queue(Worker):
 
     def _look_at_next(self) -> None:
         """Let `look_ahead` see the next spans, if they are several."""
-        spans = []
-        with suppress(IndexError):
-            spans += [self._items[number] for number in range(min(AHEAD, len(self._items)))]
+        spans: list[Any] = []
+        with suppress(IndexError):  # abandoned in the meantime
+            spans = [self._items[number] for number in range(min(AHEAD, len(self._items)))]
         self._ahead = max(1, len(spans))
         if self._look_ahead is not None and len(spans) > 1:
             with guard("looking ahead"), self._reading:

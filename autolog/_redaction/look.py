@@ -31,16 +31,9 @@ from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
 _SIGN = (
-    rb"(?::\*\*|:=|\|\|=|=>|->|[=:>]|,?"
-    + _BLANKS
-    + rb"(?:"
-    + _QUOTE
-    + rb")?value(?:"
-    + _QUOTE
-    + rb")?"
-    + _BLANKS
-    + rb"[=:])"
-)
+    rb"(?::\*\*|:=|\|\|=|=>|->|[=:>]|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?value(?:" + _QUOTE + rb")?" + _BLANKS +
+    rb"[=:])"
+)  # fmt: skip
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
     rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"

@@ -28,34 +28,41 @@ from autolog.stores.query import FilterError, Query
 
 ReadableStore = Store | RemoteStore
 F = TypeVar("F", bound=Callable[..., Any])
+V = TypeVar("V")
 
 
-class Time(click.ParamType[datetime]):
+class _Parsed(click.ParamType[V]):
+    """A value that is parsed from a text; the message of a `ValueError` is shown."""
+
+    def parse(self, text: str) -> V:
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> V:
+        if not isinstance(value, str):  # a default
+            parsed: V = value
+            return parsed
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Time(_Parsed[datetime]):
     """A time in the formats of `parse_time`, in this machine's time zone."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return parse_time(value, zone=None)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def parse(self, text: str) -> datetime:
+        return parse_time(text, zone=None)
 
 
-class Age(click.ParamType[timedelta]):
+class Age(_Parsed[timedelta]):
     """A length of time, such as 30d or 12h."""
 
     name = "age"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_age(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def parse(self, text: str) -> timedelta:
+        return parse_age(text)
 
 
 _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
