@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -30,7 +30,8 @@ class Administration(Protocol):
 
     def alerts(self) -> list[dict[str, Any]]: ...
 
-    def set_alert(self, rule: Rule) -> None: ...
+    def set_alert(self, rule: Rule, project: str | None) -> Rule:
+        """Set an alert that watches a project, or without one everything that may be administered; return it."""
 
     def remove_alert(self, name: str) -> None: ...
 
@@ -73,8 +74,10 @@ class OfStore:
     def alerts(self) -> list[dict[str, Any]]:
         return described(self._store)
 
-    def set_alert(self, rule: Rule) -> None:
+    def set_alert(self, rule: Rule, project: str | None) -> Rule:
+        rule = replace(rule, project=project or keys.ANY_PROJECT)
         put_rule(self._store, rule)
+        return rule
 
     def remove_alert(self, name: str) -> None:
         remove_rule(self._store, name)
@@ -115,8 +118,10 @@ class OfServer:
         found: list[dict[str, Any]] = self._server.call("GET", "/api/v1/alerts")["alerts"]
         return found
 
-    def set_alert(self, rule: Rule) -> None:
-        self._server.call("PUT", f"/api/v1/alerts/{quote(rule.name, safe='')}", rule.as_document())
+    def set_alert(self, rule: Rule, project: str | None) -> Rule:
+        wanted = {**rule.as_document(), "project": project}
+        watching = self._server.call("PUT", f"/api/v1/alerts/{quote(rule.name, safe='')}", wanted)
+        return replace(rule, project=watching["project"])
 
     def remove_alert(self, name: str) -> None:
         self._server.call("DELETE", f"/api/v1/alerts/{quote(name, safe='')}")

@@ -15,6 +15,7 @@ from autolog.cli._options import administration_options, options_for
 from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width
 from autolog.cli._table import Column, draw
 from autolog.server._alerts import RULE_FILTERS, Rule, filter_pairs
+from autolog.server._keys import ANY_PROJECT
 
 _COLUMNS = (
     Column("alert", least=16, most=30), Column("state"), Column("now", right=True), Column("when"),
@@ -92,7 +93,8 @@ def _local(at: str) -> str:
 @click.argument("alert", metavar="NAME")
 @click.option("--when", required=True, metavar="CONDITION",
               help="error_rate > 5% over 15m, p95 > 20s over 1h, cost > 50 over 1d, calls < 1 over 1h.")  # fmt: skip
-@click.option("--project", default="default", show_default=True, help="The project whose calls are watched; * for all.")
+@click.option("--project", metavar="NAME", help="The project whose calls are watched; without this option all, "
+              "or the one that your key is for.")  # fmt: skip
 @click.option("--min-calls", default=1, show_default=True, type=click.IntRange(min=1),
               help="With fewer calls in the window, an error rate or latency is not evaluated.")  # fmt: skip
 @click.option("--webhook", metavar="URL", help="Where to post JSON, including a text that Slack shows.")
@@ -104,9 +106,9 @@ def set_(alert: str, store: str | None, server: str | None, mail: tuple[str, ...
     filters = {
         word: list(given) if isinstance(given, tuple) else given for word in RULE_FILTERS if (given := options[word])
     }
-    rule = Rule(alert, options["project"], options["when"], filters, options["min_calls"], options["webhook"], mail)
-    administration(store, server, create=True).set_alert(rule)
-    click.echo(f"set {alert}: {rule.when}")
+    rule = Rule(alert, ANY_PROJECT, options["when"], filters, options["min_calls"], options["webhook"], mail)
+    rule = administration(store, server, create=True).set_alert(rule, options["project"])
+    click.echo(f"set {alert}: {rule.when} in {rule.scope}")
 
 
 @alerts.command()

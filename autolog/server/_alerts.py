@@ -121,6 +121,11 @@ class Rule:
         """The condition, parsed from `when`; AutologError if that is not valid."""
         return read_when(self.when)
 
+    @property
+    def scope(self) -> str:
+        """The projects that it looks at, in words."""
+        return "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
+
     def query(self, now: datetime) -> Query:
         """Return the query for the records of the window that ends now."""
         query = read_query(filter_pairs(self.filters))
@@ -140,13 +145,13 @@ class Rule:
         """Return the message that says that the rule fires, or that it is resolved."""
         condition = self.condition
         shown = MEASURES[condition.measure]
-        scope = "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
         filters = "".join(f", {word}={wanted}" for word, wanted in filter_pairs(self.filters))
         figure = "no figure" if value is None else f"{condition.measure.replace('_', ' ')} {shown(value)}"
         limit = f"{'above' if condition.above else 'below'} {shown(condition.threshold)}"
         over = "" if condition.measure == "calls" else f", {calls:,} {'call' if calls == 1 else 'calls'}"
         state = "FIRING" if firing else "RESOLVED"
-        words = f"{state} {self.name}: {figure} ({limit} over {_length(condition.window)}{over}) in {scope}{filters}"
+        window = f"over {_length(condition.window)}{over}"
+        words = f"{state} {self.name}: {figure} ({limit} {window}) in {self.scope}{filters}"
         return " ".join(words.split())
 
     def path(self, at: datetime) -> str:

@@ -117,6 +117,22 @@ def test_keys_and_projects_are_administered_over_http_as_in_the_store(server: Li
         run("keys", "revoke", "nobody", "--server", server.url)
 
 
+def test_an_alert_watches_all_that_its_maker_administers_or_the_project_named(
+    server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(name: str, *options: str) -> str:
+        output("alerts", "set", name, "--when", "cost > 50 over 1d", *options)
+        return next(rule["project"] for rule in map(json.loads, output("alerts", "--json", *options[:2]).splitlines())
+                    if rule["name"] == name)  # fmt: skip
+
+    there, here = ("--server", server.url), ("--store", server.store.url)
+    assert (watched("a", *there), watched("a", *here)) == ("*", "*")
+    assert (watched("b", *there, "--project", "shop"), watched("b", *here, "--project", "shop")) == ("shop", "shop")
+    key = output("keys", "create", "--name", "k", "--project", "shop", "--scope", "admin", "--scope", "read", *there)
+    monkeypatch.setenv("AUTOLOG_API_KEY", key.strip())
+    assert watched("c", *there) == "shop"
+
+
 def test_a_key_that_may_only_read_administers_nothing(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOLOG_API_KEY", create_key(server.store, "k", "default", ["read"]))
     with pytest.raises(AutologError, match="that may administer"):
@@ -127,7 +143,8 @@ def test_a_key_that_may_only_read_administers_nothing(server: Live, monkeypatch:
 
 def test_alerts_are_set_and_seen_over_http_as_in_the_store(server: Live) -> None:
     there, here = ["--server", server.url], ["--store", server.store.url]
-    output("alerts", "set", "errors", "--when", "error_rate > 5% over 31d", "--project", "*", "--tag", "t", *there)
+    told = output("alerts", "set", "errors", "--when", "error_rate > 5% over 31d", "--tag", "t", *there)
+    assert told == "set errors: error_rate > 5% over 31d in all projects\n"
     assert output("alerts", "--json", *there) == output("alerts", "--json", *here)
     Watch(server.store, Writer(server.store, 10), Notifier()).check(NOON + timedelta(hours=1))
     for at in (there, here):

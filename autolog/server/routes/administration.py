@@ -162,7 +162,7 @@ class Alert(pydantic.BaseModel):
         max_length=200, description="error_rate > 5% over 15m; p95 > 20s over 1h; cost > 50 over 1d."
     )
     project: str | None = pydantic.Field(
-        default=None, max_length=64, description="`*` for all; by default the key's own."
+        default=None, max_length=64, description="By default the key's own, or `*` for all if the key is for all."
     )
     filters: dict[str, str | list[str]] = pydantic.Field(
         default={}, description="The usual filters: model, user, tag, ..."
@@ -187,8 +187,8 @@ def put_alert(call: Call) -> Reply:
     known = next((rule for rule in read_rules(call.store) if rule.name == name), None)
     if known is not None and not _administers(call, known.project):
         raise Fault(409, "there is an alert of this name in another project")
-    rule = Rule(name, _project_for(call, given.project), given.when, given.filters, given.min_calls, given.webhook,
-                tuple(given.mail))  # fmt: skip
+    project = _project_for(call, given.project or call.principal.project)
+    rule = Rule(name, project, given.when, given.filters, given.min_calls, given.webhook, tuple(given.mail))
     try:
         call.write(lambda store: put_rule(store, rule))
     except AutologError as error:

@@ -168,14 +168,14 @@ def test_alerts_are_set_listed_tried_and_removed(server: Server, caplog: pytest.
         "webhook": "https://us:er@hooks.example/T0/secret",
     }
     created = server.call("PUT", "/api/v1/alerts/quiet", rule).json()
-    assert (created["name"], created["project"], created["webhook"]) == ("quiet", "default", "https://hooks.example/…")
+    assert (created["name"], created["project"], created["webhook"]) == ("quiet", "*", "https://hooks.example/…")
     assert server.call("GET", "/api/v1/alerts").json()["alerts"] == [created]
     assert "secret" not in server.call("GET", "/api/v1/alerts").text
     with caplog.at_level(logging.INFO, "autolog.server.alerts"):
         server.call("PUT", "/api/v1/alerts/quiet", {"when": "calls < 1 over 1h"})
         tried = server.call("POST", "/api/v1/alerts/quiet/test").json()
     assert tried == {
-        "name": "quiet", "text": "TEST quiet: calls 0 (below 1 over 1h) in project default", "problems": [],
+        "name": "quiet", "text": "TEST quiet: calls 0 (below 1 over 1h) in all projects", "problems": [],
     }  # fmt: skip
     assert tried["text"] in [record.getMessage() for record in caplog.records]
     assert server.call("DELETE", "/api/v1/alerts/quiet").status_code == 200
