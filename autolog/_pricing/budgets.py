@@ -354,6 +354,7 @@ def _act(budget: Budget, value: str, spent: float) -> None:
     if isinstance(budget.then, str) and budget.then != "log":
         import httpx2
 
+        url = str(budget.then)
         body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
                 "period_seconds": budget.period.total_seconds()}  # fmt: skip
 
@@ -362,9 +363,9 @@ def _act(budget: Budget, value: str, spent: float) -> None:
                 headers = {"content-type": "application/json"}
                 with in_c_library:  # the client creates a TLS context
                     client = httpx2.Client(timeout=5)
-                with client:
-                    client.post(str(budget.then), content=json.dumps(body), headers=headers)
-            except httpx2.HTTPError as error:
+                with client, client.stream("POST", url, content=json.dumps(body), headers=headers) as response:
+                    response.raise_for_status()  # its body, which may have no end, is not read
+            except Exception as error:  # noqa: BLE001 - the user's address and proxies may be wrong in many ways
                 logger.warning("the budget's webhook failed: %s", error)
 
         Thread(post).start()

@@ -119,7 +119,7 @@ class Ledger:
         """Reserve an amount under all claims, or under none if it does not fit one of them.
 
         Args:
-            number: the reservation's id, for `settle`.
+            number: the call's id, for `settle`; a second reservation with it replaces the first.
             claims: the limits that the call counts towards.
             bound: the amount, in dollars.
             seconds: the time after which the reservation expires.
@@ -130,6 +130,7 @@ class Ledger:
         """
         now = self._now()
         with self._transaction() as db:
+            db.execute("DELETE FROM reserved WHERE id = ?", (number,))
             for index, claim in enumerate(claims):
                 spent, reserved = self._figures(db, claim, now)
                 # A call of unknown cost reserves nothing, and may be sent until the limit is reached

@@ -6,14 +6,16 @@ Therefore nothing is posted to private addresses by default, and the address tha
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import smtplib
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -25,8 +27,9 @@ from autolog.errors import AutologError
 from autolog.server._alerts import Rule
 from autolog.server._logs import alerts
 
-#: The timeout of one attempt, and the pauses before further attempts, in seconds.
-TIMEOUT = 5.0
+#: The timeout of connecting and of each read, and the limit of a whole attempt once connected, in seconds.
+TIMEOUT, LIMIT = 5.0, 15.0
+#: The pauses before further attempts, in seconds.
 PAUSES = (1.0, 5.0)
 
 
@@ -147,13 +150,13 @@ def post(url: str, body: bytes, private: bool) -> None:
     try:
         port = parts.port or (443 if secure else 80)
         address = _address_of(host, port, private)
-        connection = _Connection(host, port, address, secure)
-        try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with (
+            _time_limit() as connect,
+            contextlib.closing(_Connection(host, port, address, secure, connect)) as connection,
+        ):
             connection.request("POST", path, body, {"content-type": "application/json", "user-agent": "autolog"})
             status = connection.getresponse().status
-        finally:
-            connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Undeliverable(f"{host}: {error or type(error).__name__}") from error
     if not 200 <= status < 300:
@@ -185,19 +188,73 @@ def _is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _OF_THE_CLOUD)
 
 
+Connect = Callable[[str, int], socket.socket]
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[Connect]:
+    """Yield a function that connects to a host and port, and that ends the connection after `LIMIT` seconds.
+
+    The timeout of a socket alone is that of a single read, and a peer may send a byte at a time without an end.
+
+    Raises:
+        TimeoutError: if the block has failed because its connection was ended.
+    """
+    ends = contextlib.ExitStack()
+    expired = threading.Event()
+
+    def connect(host: str, port: int) -> socket.socket:
+        sock = socket.create_connection((host, port), TIMEOUT)
+        end = ends.enter_context(sock.dup())  # remains open when TLS takes over the socket
+        timer = threading.Timer(LIMIT, shut_down, [end])
+        timer.daemon = True
+        ends.callback(timer.join)
+        ends.callback(timer.cancel)
+        timer.start()
+        return sock
+
+    def shut_down(end: socket.socket) -> None:
+        expired.set()
+        with contextlib.suppress(OSError):  # the peer has closed it
+            end.shutdown(socket.SHUT_RDWR)
+
+    with ends:
+        try:
+            yield connect
+        except Exception as error:
+            if expired.is_set():
+                raise TimeoutError(f"the reply was not complete after {LIMIT:g} s") from error
+            raise
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection to a given IP address, for a host whose name has been resolved already."""
 
-    def __init__(self, host: str, port: int, address: str, secure: bool) -> None:
+    def __init__(self, host: str, port: int, address: str, secure: bool, connect: Connect) -> None:
         super().__init__(host, port, timeout=TIMEOUT)
         self.default_port = 443 if secure else 80
         self._address = address
         self._secure = secure
+        self._connect = connect
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._connect(self._address, self.port)
         if self._secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+class _MailConnection(smtplib.SMTP):
+    """A connection to a mail server, encrypted from the beginning if there is a `context`."""
+
+    def __init__(self, server: MailServer, connect: Connect, context: ssl.SSLContext | None) -> None:
+        self._connect = connect
+        self._context = context
+        super().__init__(server.host, server.port, timeout=TIMEOUT)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 - smtplib's signature
+        """Return the socket of a new connection, as `smtplib.SMTP_SSL` does, too."""
+        sock = self._connect(host, port)
+        return sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
 
 
 def send_mail(server: MailServer, message: EmailMessage) -> None:
@@ -208,9 +265,8 @@ def send_mail(server: MailServer, message: EmailMessage) -> None:
     """
     context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
     try:
-        kind = smtplib.SMTP_SSL if server.tls else smtplib.SMTP
-        options: dict[str, Any] = {"context": context} if server.tls else {}
-        with kind(server.host, server.port, timeout=TIMEOUT, **options) as connection:
+        first = context if server.tls else None
+        with _time_limit() as connect, _MailConnection(server, connect, first) as connection:
             connection.ehlo_or_helo_if_needed()
             if not server.tls and (connection.has_extn("starttls") or server.password is not None):
                 connection.starttls(context=context)

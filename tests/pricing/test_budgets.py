@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -152,6 +155,24 @@ def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(guarded)
     assert (body["by"], body["value"], body["limit"], body["spent"]) == ("tag", "t", 1.0, 2.0)
     Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(call(2))  # which is logged
+
+
+def test_a_webhook_that_refuses_is_logged_and_its_body_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 410 Gone\r\ntransfer-encoding: chunked\r\n\r\n")
+            while True:
+                connection.sendall(b"1\r\n.\r\n")
+                time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=refuse, args=(listening,), daemon=True).start()
+        Budgets([{"limit": 1, "then": f"http://127.0.0.1:{listening.getsockname()[1]}/"}], lambda: NOON).spend(call(2))
+        until(lambda: "410 Gone" in caplog.text)
+    Budgets([{"limit": 1, "then": "http://[/"}], lambda: NOON).spend(call(2))
+    until(lambda: caplog.text.count("the budget's webhook failed") == 2)
 
 
 def test_what_was_spent_before_the_process_began_counts(tmp_path: Path) -> None:

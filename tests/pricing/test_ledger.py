@@ -93,6 +93,26 @@ def test_a_reservation_is_seen_even_if_it_was_refused_before_the_clock_was_set_b
     assert first.reserve("more", [HOURLY], 0.2, 60) is not None
 
 
+def test_a_reservation_that_is_repeated_counts_once(opens: Opens) -> None:
+    first, second = opens(), opens()
+    for accounts in (first, second, first):
+        assert accounts.reserve("1", [HOURLY], 0.7, 60) is None
+    assert second.figures(HOURLY) == (0.0, pytest.approx(0.7))
+    assert second.reserve("2", [HOURLY], 0.4, 60) is not None
+    assert first.reserve("1", [HOURLY], 1.1, 60) is not None  # and so the call is not made
+    assert second.figures(HOURLY) == (0.0, 0.0)
+
+
+def test_what_a_call_has_cost_counts_if_its_id_is_used_again(opens: Opens) -> None:
+    accounts = opens()
+    for refused in (False, False, True):
+        assert (accounts.reserve("1", [HOURLY], 0.5, 60) is not None) == refused
+        if not refused:
+            assert accounts.figures(HOURLY)[1] == pytest.approx(0.5)
+            accounts.settle("1", 0.3)
+    assert accounts.figures(HOURLY) == (pytest.approx(0.6), 0.0)
+
+
 def test_what_was_spent_long_ago_is_forgotten(opens: Opens, clock: Clock) -> None:
     accounts, ever = opens(), Claim("ever", 1.0)
     accounts.add([HOURLY, ever], 1.0)

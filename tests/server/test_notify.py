@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email import message_from_bytes
 
 import pytest
@@ -117,3 +119,39 @@ def test_the_address_of_a_mail_server_is_read() -> None:
     ):
         with pytest.raises(AutologError, match="smtp://"):
             read_mail_server(wrong)
+
+
+def _drips(beginning: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(beginning)
+            while True:
+                connection.sendall(drop)
+                time.sleep(0.02)
+
+    return drip
+
+
+@pytest.mark.parametrize(
+    ("address", "drip"),
+    [
+        ("http", _drips(b"", b"H")),
+        ("http", _drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
+        ("https", _drips(b"\x16\x03\x03\x40\x00", b"\x02")),  # a TLS record of 16 kB
+        ("smtp", _drips(b"220 ", b"m")),
+        ("smtp", _drips(b"", b"220-mail\r\n")),
+        ("smtps", _drips(b"\x16\x03\x03\x40\x00", b"\x02")),
+    ],
+)
+def test_a_recipient_that_sends_a_byte_at_a_time_is_given_up(
+    address: str, drip: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autolog.server._notify.PAUSES", ())
+    monkeypatch.setattr("autolog.server._notify.LIMIT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=lambda: drip(listening.accept()[0]), daemon=True).start()
+        port = listening.getsockname()[1]
+        rule = replace(RULE, mail=(), webhook=f"{address}://127.0.0.1:{port}") if address.startswith("http") else RULE
+        mail = MailServer("127.0.0.1", port, "alerts@example.com", tls=address == "smtps")
+        (problem,) = Notifier(private=True, mail=mail).notify(rule, EVENT)
+    assert "not complete after 0.1 s" in problem

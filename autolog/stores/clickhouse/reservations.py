@@ -63,11 +63,15 @@ class Row(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """The dollars spent and reserved under a limit, and the version of the row of one reservation, 0 without a row."""
+    """The dollars spent and reserved under a limit, without those reserved by one call.
+
+    `version` and `state` are those of that call's row; 0 without a row.
+    """
 
     spent: float
     reserved: float
     version: int
+    state: int
 
 
 class Reservations:
@@ -89,6 +93,8 @@ class Reservations:
     ) -> tuple[int, float, float] | None:
         """Reserve `bound` dollars under all limits for `seconds`, or under none if it does not fit one of them.
 
+        A second reservation for the same call, which `number` identifies, replaces the first.
+
         Returns:
             None on success, else the index of the limit that it exceeds, and the dollars spent and reserved there.
         """
@@ -107,17 +113,22 @@ class Reservations:
     ) -> tuple[int, float, float] | None:
         now = self._now()
         before = [self._figures(limit, now, number) for limit in limits]
-        if (refused := _exceeded(limits, before, bound, own=0.0)) is not None:
+        if (refused := _exceeded(limits, before, bound)) is not None:
+            if any(sums.version for sums in before):
+                self._withdraw(self._rows("id", number, _RESERVED))
             return refused
+        settled = self._rows("id", number, _SPENT) if any(sums.state == _SPENT for sums in before) else []
         rows = [
             self._row(limit, number, record, _RESERVED, bound, now, now + seconds, after=sums.version)
             for limit, sums in zip(limits, before, strict=True)
         ]
-        self._insert(rows)
-        after = [self._figures(limit, now) for limit in limits]
-        if (refused := _exceeded(limits, after, bound, own=bound)) is not None:
-            self._insert([_changed(row, state=_WITHDRAWN, amount=0.0) for row in rows])
+        self._insert([*rows, *(row._replace(id=uuid.uuid4().hex) for row in settled)])
+        if (refused := _exceeded(limits, [self._figures(limit, now, number) for limit in limits], bound)) is not None:
+            self._withdraw(rows)
         return refused
+
+    def _withdraw(self, rows: Iterable[Row]) -> None:
+        self._insert([_changed(row, state=_WITHDRAWN, amount=0.0) for row in rows])
 
     def settle(self, number: str, cost: float) -> None:
         """Replace a reservation, even an expired one, by the real cost in dollars; 0 releases it."""
@@ -166,11 +177,12 @@ class Reservations:
 
     def _figures(self, limit: Limit, now: float, number: str = "") -> _Sums:
         values = Values()
-        since, later, key = values.mark(now - limit.period), values.mark(now), values.mark(limit.key)
+        since, later = values.mark(now - limit.period), values.mark(now)
+        key, own = values.mark(limit.key), values.mark(number)
         (sums,) = self._db.query(
             f"SELECT sumIf(amount, state = {_SPENT} AND at > {since}), "
-            f"sumIf(amount, state = {_RESERVED} AND expires > {later}), maxIf(version, id = {values.mark(number)}) "
-            f"FROM budget FINAL WHERE key = {key}",
+            f"sumIf(amount, state = {_RESERVED} AND expires > {later} AND id <> {own}), "
+            f"maxIf(version, id = {own}), maxIf(state, id = {own}) FROM budget FINAL WHERE key = {key}",
             values,
         )
         return _Sums(*sums)
@@ -192,15 +204,12 @@ class Reservations:
         self._db.insert("budget", _COLUMNS, rows, at_once=True)
 
 
-def _exceeded(
-    limits: Sequence[Limit], figures: Sequence[_Sums], bound: float, own: float
-) -> tuple[int, float, float] | None:
-    """Return the first limit that a reservation exceeds, of which `own` dollars are among the reserved already."""
+def _exceeded(limits: Sequence[Limit], figures: Sequence[_Sums], bound: float) -> tuple[int, float, float] | None:
+    """Return the first limit that a reservation exceeds, with the dollars that others have spent and reserved there."""
     for index, (limit, sums) in enumerate(zip(limits, figures, strict=True)):
-        others = sums.reserved - own
         # A call of unknown cost reserves nothing, and may be sent until the limit is reached
-        if sums.spent + others + bound > limit.limit * (1 + _ROUNDING) or sums.spent >= limit.limit:
-            return index, sums.spent, max(0.0, others)
+        if sums.spent + sums.reserved + bound > limit.limit * (1 + _ROUNDING) or sums.spent >= limit.limit:
+            return index, sums.spent, sums.reserved
     return None
 
 
