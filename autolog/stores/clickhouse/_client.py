@@ -153,9 +153,12 @@ class Database:
         """Insert rows, which are stored when this returns; `at_once` avoids the delay of gathering small inserts."""
         if not rows:
             return
-        settings: dict[str, Any] = {"throw_on_max_partitions_per_insert_block": 0}
-        if self._target.async_insert and len(rows) < 1_000 and not at_once:
-            settings |= {"async_insert": 1, "wait_for_async_insert": 1}
+        gathered = self._target.async_insert and len(rows) < 1_000 and not at_once
+        settings: dict[str, Any] = {
+            "throw_on_max_partitions_per_insert_block": 0,
+            "async_insert": int(gathered),  # which newer versions, and profiles of users, turn on by default
+            "wait_for_async_insert": 1,
+        }
         if self._target.distributed:
             settings["distributed_foreground_insert"] = 1
         if self._target.quorum is not None:
