@@ -15,8 +15,9 @@ import msgspec
 from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
+from autolog._pricing.plain_counts import OWN_USAGE, unstated_by_reporter
 from autolog._pricing.sellers import models, seller
-from autolog._pricing.terms import OWN_USAGE, unstated_by_reporter, unstated_terms
+from autolog._pricing.terms import unstated_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
@@ -196,13 +197,14 @@ def _call(record: Record, facts: Facts) -> dict[str, Any]:
 
 def _terms(record: Record, facts: Facts) -> Terms:
     batch = record.response_service_tier == "batch"
-    # Anthropic has the same host for all places, and names the place in the response, which a report may lack.
+    # Anthropic has the same host for all places, and names the place in the response, which a report may lack. Other
+    # sellers of its models charge by the host that was asked, whatever their responses repeat.
     url = record.request_url if record.provider_name == "anthropic" else _address(record)
     return Terms(
         tier=None if batch else record.response_service_tier,
         batch=batch,
         speed=facts.speed,
-        geo=facts.geo or _region(url),
+        geo=(facts.geo if seller(record) == "anthropic" else None) or _region(url),
         reported=facts.reported_cost,
     )
 
@@ -223,7 +225,10 @@ _REGIONS = (
     r"googleapis\.com/.*/locations/([\w-]+)/",
     r"^https://([\w-]+)-aiplatform\.googleapis\.com",
     r"^https://aiplatform\.([\w-]+)\.rep\.googleapis\.com",
-    r"^https://bedrock-(?:[a-z]+-)?runtime\.(?!us-(?:east|west)-\d)([\w-]+)\.amazonaws\.com",
+    (
+        r"^https://(?:[\w-]+\.)?bedrock-(?:[a-z]+-)?(?:runtime|mantle)(?:-fips)?\.(?!us-(?:east|west)-\d)([\w-]+)\."
+        r"(?:vpce\.)?(?:amazonaws\.com|api\.aws)"
+    ),
 )
 
 

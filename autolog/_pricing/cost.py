@@ -172,9 +172,12 @@ def _says_something(usage: Usage) -> bool:
 
 def _counts(usage: Usage) -> dict[str, Any]:
     counts = {unit: value for unit, value in zip(_UNITS, _counts_of(usage), strict=True) if value}
-    for kind in _CACHED_KINDS:  # genai-prices requires the number of cached tokens of each kind, even if it is 0
-        if usage.cache_read and counts.get(f"input_{kind}_tokens"):
-            counts.setdefault(f"cache_{kind}_read_tokens", 0)
+    if usage.cache_read:  # genai-prices requires the number of cached tokens of each kind, even if it is 0
+        kinds = [kind for kind in _CACHED_KINDS if counts.get(f"input_{kind}_tokens")]
+        no_text = usage.cache_read - (usage.input or 0) + sum(counts[f"input_{kind}_tokens"] for kind in kinds)
+        for kind in kinds:
+            least = max(0, min(no_text, counts[f"input_{kind}_tokens"]))
+            no_text -= counts.setdefault(f"cache_{kind}_read_tokens", least)
     return counts
 
 
@@ -338,7 +341,7 @@ def _doubts_by_kind(tariff: Tariff, counts: dict[str, Any], usage: Usage) -> lis
             if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
         ),
         *(
-            f"the response does not say how many of the cached tokens are {kind}; none were assumed"
+            f"the response does not say how many of the cached tokens are {kind}; the fewest possible were assumed"
             for kind in _CACHED_KINDS
             if usage.cache_read
             and counts.get(f"input_{kind}_tokens")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 #: In `Tariff.has`: the price applies to certain hours of the day only.
@@ -102,7 +102,8 @@ TERMS: dict[str, tuple[Term, ...]] = {
              frozenset({"cache_write_1h_mtok"})),
         Term("web searches", (("response.content.type", r"web_search_tool_result"),),
              ("response.usage.server_tool_use.web_search_requests",)),
-        Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+        Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),
+                                     ("response.container.id", r""))),
         Term("fallback credit", (("response.usage.fallback_credit.status.type", r"redeemed"),),
              why="some cache writes are charged as reads, and the response does not say how many"),
         Term("who is billed", (("request.billing_policy.bill_to", r"(?!self$)."),),
@@ -113,14 +114,16 @@ TERMS: dict[str, tuple[Term, ...]] = {
              ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType", "response.service_tier")),
         _unreadable_tier("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType",
                          "response.service_tier"),
-        Term("audio input", (("request.**.mimeType", r"(audio|video)/"), ("request.**.mime_type", r"(audio|video)/")),
+        Term("audio input", (("request.**.mimeType", r"(audio|video)/"), ("request.**.mime_type", r"(audio|video)/"),
+                             ("request.cachedContent", r"")),
              _PROMPT_DETAILS, frozenset({"input_audio_mtok"})),
         Term("image input", (("request.**.mimeType", r"image/"), ("request.**.mime_type", r"image/")),
              _PROMPT_DETAILS, frozenset({"input_image_mtok"})),
         Term("video input", (("request.**.mimeType", r"video/"), ("request.**.mime_type", r"video/")), (),
              frozenset({"input_video_mtok"})),
         Term("image or audio output", (("request.generationConfig.responseModalities", r"(?i)image|audio"),
-                                       ("request.response_modalities", r"(?i)image|audio")),
+                                       ("request.response_modalities", r"(?i)image|audio"),
+                                       ("response.candidates.content.parts.inlineData.mimeType", r"(image|audio)/")),
              ("response.usageMetadata.candidatesTokensDetails", "response.usage.output_tokens_by_modality"),
              frozenset({"output_image_mtok", "output_audio_mtok"})),
         Term("other input", tuple((f"{place}.modality", r"(?i)(?!(text|image|audio|video|document)$)")
@@ -145,6 +148,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
                                 ("request.**.cache_control.ttl", r"(?!5m$).")),
              ("response.usage.cacheDetails", "response.usage.cache_creation.*"), frozenset({"cache_write_1h_mtok"})),
         Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+        Term("tools of the provider", (("request.toolConfig.tools.systemTool.name", r""),)),
         Term("guardrails", (("request.guardrailConfig.guardrailIdentifier", r""),
                             ("response.amazon-bedrock-guardrailAction", r""))),
         Term("provisioned throughput", (("model", r"arn:.*:(provisioned-model|custom-model|imported-model)"),),
@@ -165,7 +169,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
 #: The terms of each seller, by genai-prices' name; those under the empty name apply to all sellers.
 #: Sources: Azure: azure.microsoft.com/pricing/details/azure-openai and genai-prices' note on it; OpenRouter:
 #: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models; Zhipu:
-#: genai-prices' note on it; Moonshot: platform.moonshot.cn/docs/pricing/chat.
+#: genai-prices' note on it; Z.ai: docs.z.ai/devpack; Moonshot: platform.moonshot.cn/docs/pricing/chat.
 SELLERS: dict[str, tuple[Term, ...]] = {
     "openai": (
         Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
@@ -190,6 +194,8 @@ SELLERS: dict[str, tuple[Term, ...]] = {
         Term("time of day", _ANY, affects=frozenset({HOURS}), models=r"deepseek-(flash|v4)",
              why="peak prices apply on workdays only, and the price list does not cover holidays"),
     ),
+    "zai": (Term("coding plan", (("url", r"https://api\.z\.ai(:443)?/api/(coding|anthropic)/"),),
+                 why="subscribers of a coding plan are not charged by the token at this address"),),
     "zhipuai": (
         Term("currency", _ANY, why="it charges in yuan, and more for long texts; the price list has dollars at a fixed "
              "rate, for short texts"),
@@ -289,70 +295,6 @@ def _entries_in(call: Mapping[str, Any]) -> frozenset[str]:
 _ENTRIES = frozenset(
     _entry(path) for terms in (*TERMS.values(), *SELLERS.values()) for term in terms for path, _ in term.unusual
 )
-
-
-class StatedFact(NamedTuple):
-    """Something that a log without the provider's own usage object must state for its cost to be exact.
-
-    Attributes:
-        name: the name used in `cost_details.why`.
-        stated_as: what states it: a field of `Usage`, or a name defined in `_pricing.bill`.
-        affects: the prices of a tariff that depend on it.
-        providers: the providers to whose calls it applies; empty for all.
-    """
-
-    name: str
-    stated_as: str
-    affects: frozenset[str] = frozenset()
-    providers: frozenset[str] = frozenset()
-
-
-#: The providers whose own usage object is not in OpenAI's format.
-OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
-_HAVE_TIERS = OWN_USAGE - {"cohere"} | {"openai", "azure.ai.openai", "mistral_ai"}
-
-#: What a log with plain counts may leave open.
-FACTS = (
-    StatedFact("which service tier was served", "service_tier", providers=_HAVE_TIERS),
-    StatedFact("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
-    StatedFact("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
-    StatedFact("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
-    StatedFact("how many input tokens are audio", "input_audio", frozenset({"input_audio_mtok"})),
-    StatedFact("how many output tokens are audio", "output_audio", frozenset({"output_audio_mtok"})),
-    StatedFact("how many input tokens are images", "input_image", frozenset({"input_image_mtok"})),
-    StatedFact("how many output tokens are images", "output_image", frozenset({"output_image_mtok"})),
-    # No log states this
-    StatedFact("how many tokens are video", "video", frozenset({"input_video_mtok", "output_video_mtok"})),
-    StatedFact("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
-    StatedFact("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
-)
-
-
-def unstated_by_reporter(
-    stated: Callable[[str], bool], provider: str | None, model: str, has: frozenset[str]
-) -> Iterator[str]:
-    """Yield what a log without the provider's own usage object leaves open.
-
-    Args:
-        stated: returns whether the log states a count or another fact, by its name in `StatedFact.stated_as`.
-        provider: the provider's name in the OpenTelemetry conventions.
-        model: the requested model.
-        has: the prices and variants of the model's tariff.
-    """
-    for fact in _facts_of(provider, has):
-        if not stated(fact.stated_as):
-            yield f"the log does not say {fact.name}"
-    if _SPEAKS.search(model) and not stated("input_audio") and not stated("output_audio"):
-        yield "the log does not say how many tokens are audio"
-
-
-@functools.lru_cache(maxsize=1024)
-def _facts_of(provider: str | None, has: frozenset[str]) -> tuple[StatedFact, ...]:
-    """Return the facts on which a tariff depends."""
-    return tuple(fact for fact in FACTS if fact.affects & has or (provider in fact.providers and not fact.affects))
-
-
-_SPEAKS = re.compile(r"audio|realtime|-live")
 
 
 def _unusual(call: Mapping[str, Any], paths: Iterable[_Unusual]) -> str | None:

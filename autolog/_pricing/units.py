@@ -79,10 +79,11 @@ def geo_factor(seller: str, model: str, geo: str) -> float | None:
     regional and multi-region endpoints (genai-prices' notes on these models), and nothing extra for earlier models.
     OpenAI charges 1.1 at its regional hosts for models released since GPT-5.4 (developers.openai.com/api/docs/guides/
     data-residency, read 2026-11), Mistral for all (docs.mistral.ai/inference/regional-inference, read 2026-11). A
-    Bedrock price that depends on the inference profile does not also depend on the region.
+    Bedrock price that depends on the inference profile does not also depend on the region, except that AWS GovCloud and
+    China have price lists of their own.
     """
     if seller == "aws" and model.startswith(("global.", "regional.")):
-        return 1.0
+        return None if geo.startswith(("us-gov-", "cn-")) else 1.0
     if seller == "mistral":
         return 1.1
     if seller == "openai" and (match := _GPT.match(model)):

@@ -95,6 +95,9 @@ def contradiction(usage: dict[str, Any]) -> str | None:
         cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
         if len(cached) > 1:
             return "the response says two numbers of cached tokens"
+        hit, miss = count(usage.get("prompt_cache_hit_tokens")), count(usage.get("prompt_cache_miss_tokens"))
+        if None not in (hit, miss) and total(hit, miss) != count(usage.get("prompt_tokens")):
+            return "the cached and uncached tokens do not add up to the input tokens"
     if written := inner.get("cache_write_tokens_details"):
         known, whole = total(*map(count, mapping(written).values())), count(inner.get("cache_write_tokens"))
         if whole is not None and known != whole:

@@ -44,6 +44,7 @@ class Row:
 _SPEAK_OPENAI = {
     "api.openai.com": "openai", ".api.openai.com": "openai",
     ".openai.azure.com": "azure.ai.openai", ".cognitiveservices.azure.com": "azure.ai.openai",
+    ".openai.azure.us": "azure.ai.openai", ".cognitiveservices.azure.us": "azure.ai.openai",
     ".services.ai.azure.com": "azure.ai.openai", ".azure-api.net": "azure.ai.openai",
     ".models.ai.azure.com": "azure.ai.inference", ".inference.ml.azure.com": "azure.ai.inference",
     "api.deepseek.com": "deepseek", "api.groq.com": "groq", "api.perplexity.ai": "perplexity",

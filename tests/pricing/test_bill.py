@@ -169,6 +169,8 @@ def as_cohere(**usage: Any) -> dict[str, Any]:
         (CHAT, as_chat("gpt-4o", input_tokens=7, output_tokens=3, total_tokens=77)),
         (CHAT, as_chat("gpt-4o", cached_tokens=90, prompt_tokens_details={"cached_tokens": 5})),
         (CHAT, as_chat("gpt-4o", cost=0.0)),
+        (CHAT, as_chat("gpt-4o", prompt_cache_hit_tokens=60, prompt_cache_miss_tokens=30)),
+        (CHAT, as_chat("gpt-audio", prompt_tokens_details={"audio_tokens": 60, "cached_tokens": 50})),
         (CHAT, {**as_chat("gpt-4o"), "service_tier": 5}),
         (GROK, as_chat("grok-4", completion_tokens_details={"reasoning_tokens": 20})),
         (GROK, as_chat("grok-4", cost_in_usd_ticks="100")),

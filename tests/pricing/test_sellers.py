@@ -52,7 +52,8 @@ def test_bedrock_charges_by_the_inference_profile_that_was_asked_for(model: str,
     ],
 )  # fmt: skip
 def test_vertex_charges_a_tenth_more_for_claude_at_regional_endpoints(url: str, model: str, cost: float) -> None:
-    assert dollars(url, message(model, M, 0), provider="gcp.vertex_ai") == (pytest.approx(cost), "exact")
+    for usage in ({}, {"inference_geo": "not_available"}, {"inference_geo": "global"}):
+        assert dollars(url, message(model, M, 0, **usage), provider="gcp.vertex_ai") == (pytest.approx(cost), "exact")
 
 
 OPENAI_LIKE = {"openai", "mistral_ai"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -11,14 +10,13 @@ import pytest
 from invoices import CHAT, MESSAGES, RESPONSES, Invoice, answer, bill, chat, message
 
 from autolog._pricing.terms import TERMS, values_at
-from autolog._reading.derive import fill_in
-from autolog._record.record import Record
 
 HAIKU = "claude-haiku-4-5"
 CONVERSE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-pro-v1:0/converse"
 GEMINI = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
 
-
+NOVA = "https://{}/model/amazon.nova-pro-v1:0/converse"
+PROFILE = "https://bedrock-runtime.{}.amazonaws.com/model/{}.anthropic.claude-sonnet-4-5-20250929-v1:0/converse"
 AZURE = "https://r.openai.azure.com/openai/deployments/d/chat/completions"
 INVOKE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn:aws:bedrock:us-east-1:123456789012:{}/invoke"
 
@@ -42,6 +40,11 @@ def gemini() -> dict[str, Any]:
     candidate = {"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}
     usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash"}
+
+
+def drawn() -> dict[str, Any]:
+    image = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+    return {**gemini(), "modelVersion": "gemini-2.5-flash-image", "candidates": [{"content": {"parts": [image]}}]}
 
 
 INTERACTIONS = "https://generativelanguage.googleapis.com/v1/interactions"
@@ -131,6 +134,19 @@ def interaction(**usage: Any) -> dict[str, Any]:
         (INVOKE.format("custom-model-deployment/abc"), {}, message("claude-3-haiku-20240307", 10, 5),
          "provisioned throughput"),
         (GEMINI, {"tools": [{"enterpriseWebSearch": {}}]}, gemini(), "grounding"),
+        (NOVA.format("vpce-0a1-b2.bedrock-runtime.eu-west-1.vpce.amazonaws.com"), {}, converse(), "inference in 'eu-west-1'"),
+        (NOVA.format("bedrock-runtime.eu-west-1.api.aws"), {}, converse(), "inference in 'eu-west-1'"),
+        (NOVA.format("bedrock-runtime-fips.ca-central-1.amazonaws.com"), {}, converse(), "inference in 'ca-central-1'"),
+        (NOVA.format("bedrock-runtime-fips.us-east-1.amazonaws.com"), {}, converse(), None),
+        (PROFILE.format("us-gov-west-1", "us-gov"), {}, converse(), "inference in 'us-gov-west-1'"),
+        (PROFILE.format("eu-west-1", "eu"), {}, converse(), None),
+        (CONVERSE, {"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}}, converse(), "nova_grounding"),
+        (CONVERSE, {"toolConfig": {"tools": [{"toolSpec": {"name": "mine"}}]}}, converse(), None),
+        (MESSAGES, {}, {**message(HAIKU, 10, 5), "container": {"id": "container_1"}}, "code execution time"),
+        (GEMINI, {"cachedContent": "cachedContents/1"}, gemini(), "audio input"),
+        (GEMINI.replace("flash:", "flash-image:"), {}, drawn(), "image or audio output"),
+        ("https://api.z.ai/api/paas/v4/chat/completions", {}, chat("glm-4.6", 10, 5), None),
+        ("https://api.z.ai/api/coding/paas/v4/chat/completions", {}, chat("glm-4.6", 10, 5), "coding plan"),
         (INTERACTIONS, {}, interaction(), None),
         (INTERACTIONS, {"tools": [{"type": "google_maps"}]}, interaction(), "grounding"),
         (INTERACTIONS, {}, interaction(grounding_tool_count=[{"type": "google_maps", "count": 2}]), "grounding"),
@@ -185,29 +201,3 @@ def test_a_path_walks_lists_and_names_any_depth() -> None:
     assert sorted(values_at(data, ("**", "b"))) == [1, 2, 3, 4]
     assert sorted(values_at(data, ("a", "*", "b"))) == [3]
     assert list(values_at(data, ("a", "x"))) == []
-
-
-def test_counts_of_a_reporter_are_exact_only_where_all_that_the_tariff_depends_on_is_told() -> None:
-    def unstated(provider: str, model: str, **counts: int) -> str | None:
-        record = Record(id="r", provider_name=provider, request_model=model, operation_name="chat", usage_input_tokens=100,
-                        usage_output_tokens=10, **counts)  # fmt: skip
-        fill_in(record)
-        return (record.cost_details or {}).get("why")
-
-    assert unstated("groq", "llama-3.3-70b-versatile") is None
-    claude = unstated("anthropic", "claude-sonnet-4-5")
-    assert claude is not None
-    for word in ("service tier", "read from the cache", "written to the cache", "web searches"):
-        assert word in claude
-    assert "5 minutes" not in claude
-    assert "5 minutes" in str(unstated("anthropic", "claude-sonnet-4-5", usage_cache_creation_input_tokens=5))
-    assert "audio" in str(unstated("openai", "gpt-4o-audio-preview"))
-    assert "audio" not in str(unstated("openai", "gpt-4o"))
-
-
-def test_a_usage_that_a_layer_above_the_sdks_made_is_not_the_providers_own() -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-    body = json.dumps({"model": "claude-sonnet-4-5", "choices": [], "usage": usage}).encode()
-    above = Record(id="r", provider_name="anthropic", operation_name="chat", response_body=body)
-    fill_in(above)
-    assert (above.cost_details or {})["certainty"] == "estimated"
