@@ -72,8 +72,8 @@ class DeferredPipeline:
         return 0 if self._pipeline is None else self._pipeline.sampled_out
 
     def prepare(self) -> None:
-        """Import and create the pipeline."""
-        self._loaded()
+        """Import and create the pipeline, and make it ready for the first call."""
+        self._loaded().warm_up()
 
     def look_ahead(self, spans: Sequence[Any]) -> None:
         """Prepare to read these spans next."""

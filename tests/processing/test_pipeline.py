@@ -15,7 +15,9 @@ from autolog import Record
 from autolog._capture.patch import make_patches
 from autolog._capture.span import Span
 from autolog._config import Config
+from autolog._processing.deferred import DeferredPipeline
 from autolog._processing.pipeline import Pipeline
+from autolog._redaction import keys
 from autolog.testing import Records
 
 KEY = "sk-" + "proj-" + "a1B2c3D4e5F6g7H8i9J0" * 2
@@ -148,6 +150,18 @@ def test_calls_that_are_searched_together_are_redacted_as_each_on_its_own() -> N
         assert [record.input_preview for record in together] == [record.input_preview for record in alone]
         hidden = [text not in ("Hi", record.input_preview) for text, record in zip(texts, together, strict=True)]
         assert hidden == [text != "Hi" for text in texts]
+
+
+def test_the_first_call_need_not_wait_for_the_patterns_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    deferred = DeferredPipeline(Config(), None, describes=False)
+    (span,) = ended(["Say hello to everybody in-this-long-word"], chat("gpt-4o", 10, 5))
+    monkeypatch.setattr(keys, "_known_words", set())
+    keys._compiled.cache_clear()
+    deferred.prepare()
+    compiled = keys._compiled.cache_info().misses
+    assert compiled
+    assert len(deferred(span)) == 1
+    assert keys._compiled.cache_info().misses == compiled
 
 
 def test_a_span_that_was_looked_at_but_not_read_next_is_read_all_the_same() -> None:
