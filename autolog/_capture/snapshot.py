@@ -11,6 +11,7 @@ import base64
 import gc
 import marshal
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -38,6 +39,9 @@ _VALUES = 10_000
 _REPR = 1_000
 #: Arrays and tables with more values than this are represented by their type and shape only.
 _ARRAY = 100
+
+#: Modules whose values have a text that says everything: numbers, paths and identifiers.
+_WRITTEN_AS_TEXT = frozenset({"decimal", "fractions", "pathlib", "uuid", "ipaddress"})
 
 #: Marshal format 4 writes a value with several references only once, so that shared and cyclic values stay small.
 _MARSHAL = 4
@@ -219,7 +223,7 @@ class _Walk:
                 key if type(key) is str else str(key): self.plain(item, depth - 1)
                 for key, item in islice(value.items(), self.left)
             }
-        if isinstance(value, (list, tuple, set, frozenset)):
+        if isinstance(value, (list, tuple, set, frozenset, deque)):
             return [self.plain(item, depth - 1) for item in islice(value, self.left)]
         if isinstance(value, Enum):
             return self.plain(value.value, depth - 1)
@@ -238,6 +242,8 @@ class _Walk:
             return self._array(value, depth)
         if hasattr(kind, "isoformat"):  # a date or a time
             return value.isoformat()
+        if kind.__module__.partition(".")[0] in _WRITTEN_AS_TEXT:
+            return str(value)
         if "__repr__" not in {name for base in kind.__mro__[:-1] for name in vars(base)}:
             return f"<{kind.__qualname__}>"
         text = repr(value)
@@ -250,6 +256,7 @@ class _Walk:
         if math.prod(shape) <= _ARRAY and "cpu" in str(getattr(value, "device", "cpu")).lower():
             if table:
                 return {str(name): self.plain(list(value[name]), depth - 1) for name in value.columns}
-            return self.plain(value.tolist() if shape else value.item(), depth - 1)
+            values = getattr(value, "tolist", None) or value.to_list  # as polars calls it
+            return self.plain(values() if shape else value.item(), depth - 1)
         holds = ", ".join(map(str, value.columns)) if table else value.dtype
         return f"<{type(value).__qualname__} {holds} {shape}>"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import array
+import collections
 import ctypes
 import datetime
+import decimal
 import enum
+import fractions
 import json
+import pathlib
+import uuid
 from typing import Any
 
 import pytest
@@ -38,6 +43,9 @@ class Name(str):
         ([datetime.datetime(2026, 1, 2, 3, 4, 5), datetime.date(2026, 1, 2)], ["2026-01-02T03:04:05", "2026-01-02"]),
         ([array.array("i", [1, 2])], ["<array i 2>"]),
         ({"deep": {"deeper": [(array.array("d"),)]}}, {"deep": {"deeper": [["<array d 0>"]]}}),
+        ([decimal.Decimal("1.10"), fractions.Fraction(1, 3), pathlib.PurePosixPath("/a"), uuid.UUID(int=1)],
+         ["1.10", "1/3", "/a", "00000000-0000-0000-0000-000000000001"]),
+        (collections.deque([1, decimal.Decimal("sNaN")]), [1, "sNaN"]),
     ],
 )  # fmt: skip
 def test_values_are_readable_wherever_they_stand(value: Any, expected: Any) -> None:
@@ -66,6 +74,19 @@ def test_tables_and_series_of_pandas() -> None:
     }
     assert kept([pandas.Series([1.5, 2.5])]) == [[1.5, 2.5]]
     assert kept(pandas.DataFrame({"a": range(500), "b": 1})) == "<DataFrame a, b (500, 2)>"
+
+
+class Series:
+    """Looks like a series of polars'."""
+
+    dtype, shape = "Float64", (2,)
+
+    def to_list(self) -> list[float]:
+        return [1.5, 2.5]
+
+
+def test_series_of_polars() -> None:
+    assert kept({"series": Series()}) == {"series": [1.5, 2.5]}
 
 
 class Tensor:
