@@ -160,7 +160,8 @@ def failed_part(body: dict[str, Any]) -> dict[str, Any] | None:
 
     OpenRouter reports a provider's error in the choice (https://openrouter.ai/docs/api-reference/overview).
     """
-    if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
+    alone = _MESSAGE_ALONE & body.keys() and (not _ANSWER & body.keys() or body.get("object") == "error")  # as vLLM's
+    if body.get("error") or alone:
         return body
     choices = body.get("choices")
     return next((choice for choice in objects(choices) if choice.get("error")), None) if choices else None

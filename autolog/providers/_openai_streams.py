@@ -10,6 +10,7 @@ from typing import Any
 
 from autolog._record.bodies import decode_json
 from autolog._record.streams import Event
+from autolog.providers._facts import failed_part
 from autolog.providers._fields import count, kind_of, mapping, objects, text
 from autolog.providers._pieces import Pieces, add_text, child, joined
 
@@ -36,7 +37,8 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     choices: dict[int, dict[str, Any]] = {}
     texts: dict[int, list[str]] = {}
     for event in events:
-        if event.name == "error" and not event.data.get("error"):
+        failed = event.name == "error" or ("choices" not in event.data and failed_part(event.data))
+        if failed and not event.data.get("error"):
             body["error"] = event.data or event.text
             continue
         for key, value in event.data.items():

@@ -105,6 +105,8 @@ def test_choices_without_an_index_are_told_apart_by_their_order() -> None:
         pytest.param(Event("error", {"message": "died", "code": 500}), ("500", "died"), id="an event without `error`"),
         pytest.param(Event("error", {}, "died"), (None, "died"), id="an event with text"),
         pytest.param(Event("error", {"error": {"type": "x", "message": "died"}}), ("x", "died"), id="an event"),
+        pytest.param(Event(None, {"object": "error", "message": "died", "code": 500}), ("500", "died"), id="an object"),
+        pytest.param(Event(None, {"detail": "died"}), (None, "died"), id="a detail"),
         pytest.param(
             Event(None, {"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "died"}}]}),
             ("502", "died"), id="in the choice",
