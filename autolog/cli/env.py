@@ -102,16 +102,25 @@ def _opencode(endpoint: str, key: str) -> Settings:
 
 def _aider(endpoint: str, key: str) -> Settings:
     variables = {"AUTOLOG_ENDPOINT": endpoint, "AUTOLOG_API_KEY": key}
-    return Settings(variables, note="Aider has no setting for this; start it with `autolog run aider`.")
+    note = "Aider has no setting: install autolog-llm in its environment and start it with `autolog run aider`."
+    return Settings(variables, note=note)
 
 
 def _litellm(endpoint: str, key: str) -> Settings:
+    """Return the settings of LiteLLM's generic logger, for its proxy and for programs.
+
+    In programs the name `generic_api` does nothing without the package litellm-enterprise, which the proxy includes,
+    and the logger starts a task when it is created (litellm 1.110).
+    """
     variables = {"GENERIC_LOGGER_ENDPOINT": f"{endpoint}/litellm", "GENERIC_LOGGER_HEADERS": f"x-api-key={key}"}
+    text = 'litellm_settings:\n  callbacks: ["generic_api"]\n'
     note = (
-        "In the program: from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger; "
-        "litellm.callbacks = [GenericAPILogger()]"
+        "config.yaml is the proxy's. In a program, within a running event loop: "
+        "from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger; "
+        "logger = GenericAPILogger(); litellm.callbacks = [logger]. LiteLLM reports only async calls this way, "
+        "every 5 seconds: await logger.flush_queue() before the program ends. autolog.patch() records all calls."
     )
-    return Settings(variables, note=note)
+    return Settings(variables, "config.yaml", text, note)
 
 
 def _langsmith(endpoint: str, key: str) -> Settings:

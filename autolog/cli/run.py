@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -28,9 +29,10 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     \b
     autolog run app.py --port 8000
     autolog run -m uvicorn app:app
+    autolog run celery -A app worker
     """
-    if not module and not Path(program).is_file():
-        raise click.ClickException(f"there is no file {program}")
+    if not module:
+        program = _file_of(program)
     autolog.patch()
     _patch_children(os.environ)
     sys.argv = [program, *arguments]
@@ -46,6 +48,27 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     except BaseException:  # noqa: BLE001 - the program's own error, which ends it as without us
         traceback.print_exc()
         sys.exit(1)
+
+
+def _file_of(program: str) -> str:
+    """Return the file of a program that is given by its path, or by its name on PATH as a command of our environment.
+
+    Raises:
+        click.ClickException: if there is none, or if the command belongs to another Python or to none.
+    """
+    if Path(program).is_file():
+        return program
+    command = shutil.which(program)
+    if command is None:
+        raise click.ClickException(f"there is no file or command {program}")
+    with Path(command).open("rb") as file:
+        head = file.read(512)  # names the interpreter in its first line, or in its second if the path is long
+    if os.fsencode(Path(sys.executable).parent) in head or head.startswith(b"#!/usr/bin/env python"):
+        return command
+    raise click.ClickException(
+        f"{command} does not run with the Python of this autolog, {sys.executable}. "
+        "If it is a Python program, install autolog-llm in its environment and use the `autolog` there."
+    )
 
 
 def _patch_children(environ: MutableMapping[str, str]) -> None:

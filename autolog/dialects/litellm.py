@@ -87,12 +87,14 @@ def _object(payload: Any) -> Json:
 def _decode(payload: Json) -> Record:
     metadata = mapping(payload.get("metadata"))
     parameters = mapping(payload.get("model_parameters"))
+    model = _model(payload)
     record = Record(
         id=text(payload.get("litellm_call_id")) or text(payload.get("id")) or new_id(),
         dialect=name,
         operation_name=operation_called(str(payload.get("call_type") or "")) or None,
         provider_name=provider_called(text(payload.get("custom_llm_provider"))),
-        request_model=text(payload.get("model")),
+        request_model=model,
+        response_model=_served_model(payload, model),
         request_stream=payload.get("stream") if isinstance(payload.get("stream"), bool) else None,
         request_url=text(payload.get("api_base")),
         trace_id=text(payload.get("trace_id")),
@@ -103,7 +105,7 @@ def _decode(payload: Json) -> Record:
         start_time=parse_time(payload.get("startTime"), "startTime"),
         end_time=parse_time(payload.get("endTime"), "endTime"),
         cached=payload.get("cache_hit") in (True, "True", "true"),
-        request_body=to_body({"model": payload.get("model"), **_input(payload.get("messages")), **parameters}),
+        request_body=to_body({"model": model, **_input(payload.get("messages")), **parameters}),
         response_body=to_body(_response(payload.get("response"))),
     )
     _read_usage(record, payload, metadata)
@@ -122,6 +124,22 @@ def _decode(payload: Json) -> Record:
     record.request_url, record.status = url, status
     _read_cost(record, payload)
     return record
+
+
+def _model(payload: Json) -> str | None:
+    """Return the model without its provider, which the proxy's payloads prefix to it, as in `openai/gpt-4o`."""
+    model, provider = text(payload.get("model")), text(payload.get("custom_llm_provider"))
+    return model.removeprefix(f"{provider}/") if model and provider else model
+
+
+def _served_model(payload: Json, model: str | None) -> str | None:
+    """Return the model that was called if the response names the proxy's alias instead; None if it names the model.
+
+    The proxy writes the name by which its client called the model, `model_group`, into the response.
+    """
+    alias = text(payload.get("model_group"))
+    aliased = alias is not None and alias == mapping(_response(payload.get("response"))).get("model")
+    return model if aliased else None
 
 
 def _user(payload: Json, metadata: Json, parameters: Json) -> str | None:

@@ -35,6 +35,36 @@ def test_run_records_a_program_as_it_is(form: str) -> None:
     assert run("run", "no-such-file.py").exit_code == 1
 
 
+HEADS = [f"#!{sys.executable}", "#!/bin/sh\n'''exec' " + sys.executable + ' "$0"\n' + "' '''"]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_program_may_be_a_command_of_the_same_environment(tmp_path: Path, head: str) -> None:
+    _write_command(tmp_path / "bin", f"{head}\nimport sys\nprint(__name__, sys.argv[1:])\n")
+    command = [sys.executable, "-m", "autolog", "run", "ask", "-x"]
+    environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.stdout == "__main__ ['-x']\n", done.stderr
+
+
+@pytest.mark.parametrize("text", ["#!/opt/other/bin/python3\nimport other\n", "#!/usr/bin/env node\n", "\x7fELF"])
+def test_a_command_of_another_environment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    _write_command(tmp_path / "bin", text)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    result = run("run", "ask")
+    assert result.exit_code == 1
+    assert "install autolog-llm in its environment" in " ".join(result.output.split())
+
+
+def _write_command(folder: Path, text: str) -> None:
+    folder.mkdir()
+    file = folder / "ask"
+    file.write_text(text)
+    file.chmod(0o755)
+
+
 CALL = """
 import httpx2, sys
 address, model = sys.argv[1:]

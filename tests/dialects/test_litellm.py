@@ -68,6 +68,17 @@ def test_cache_writes_of_anthropic_are_billed_by_their_life(server: Server) -> N
     assert server.only().cost == pytest.approx((2 * 3 + 100 * 0.3 + 10_000 * 6 + 50 * 15) / 1e6)
 
 
+def test_a_call_through_the_proxy_is_billed_by_its_model_and_not_by_the_clients_name_for_it(server: Server) -> None:
+    """The proxy prefixes the provider to the model, and puts the name that its client used into the response."""
+    response = {**ANSWER, "model": "gpt-4o"}
+    server.call(
+        "POST", "/litellm", {**PAYLOAD, "model": "openai/gpt-4o-mini", "model_group": "gpt-4o", "response": response}
+    )
+    record = server.only()
+    assert (record.request_model, record.response_model) == ("gpt-4o-mini", "gpt-4o-mini")
+    assert record.cost == pytest.approx((600 * 0.15 + 400 * 0.075 + 100 * 0.6) / 1e6)
+
+
 def test_litellms_own_figure_serves_where_nothing_is_known(server: Server) -> None:
     server.call(
         "POST",
