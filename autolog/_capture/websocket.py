@@ -104,10 +104,12 @@ class Channel:
         open_channels.add(self)
 
     def sent(self, given: tuple[Any, ...]) -> None:
-        """Keep a message that is about to be sent, which is the only argument of the call. Never raises."""
+        """Keep a message that is about to be sent, which is the only argument of a valid call. Never raises."""
         with guard("keeping a frame"):
-            (message,) = given
+            message = given[0] if len(given) == 1 else None
             data = _as_bytes(message)
+            if data is None:
+                return
             head = data[:_HEAD]
             if any(mark in head for mark in _AUDIO_OUT):
                 self._add(Frame(b"", True, audio=len(data)))
@@ -118,6 +120,8 @@ class Channel:
         """Keep a message that has arrived; if it may end a response, hand over all frames. Never raises."""
         with guard("keeping a frame"):
             data = _as_bytes(message)
+            if data is None:
+                return
             head = data[:_HEAD]
             if any(mark in head for mark in _AUDIO_IN) and b"transcript" not in head:
                 self._add(Frame(b"", False, audio=len(data)))
@@ -176,13 +180,15 @@ def close_open_channels() -> None:
         channel.close()
 
 
-def _as_bytes(message: Any) -> bytes:
-    """Return a message as bytes; the older classes' `send` takes an event as a mapping or a model."""
+def _as_bytes(message: Any) -> bytes | None:
+    """Return a message as bytes; None if it is none. The older classes' `send` takes an event, a mapping or a model."""
     if isinstance(message, str):
         return message.encode()
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
-    return encode_json(message if isinstance(message, dict) else message.model_dump(mode="json", exclude_unset=True))
+    if hasattr(message, "model_dump"):
+        message = message.model_dump(mode="json", exclude_unset=True)
+    return encode_json(message) if isinstance(message, dict) else None
 
 
 def _url(connection: Any) -> str:

@@ -20,13 +20,15 @@ from autolog._processing.span_record import record_of
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.ids import format_span, new_span
 from autolog._record.record import Record
+from autolog._record.streams import Event
 from autolog._redaction.headers import clean_url
 from autolog.providers import SDKS, provider_at
 from autolog.providers._fields import mapping, seconds, text
+from autolog.providers._openai_streams import assemble
 
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
-#: The most items of the conversation before a response that are kept.
-MAX_ITEMS = 200
+#: The most items of the conversation before a response, ids of ended responses, and events of a response that are kept.
+MAX_ITEMS, MAX_ENDED, MAX_EVENTS = 200, 200, 10_000
 #: The characters of one second of audio: 16-bit PCM at 24 kHz, one channel, in base64.
 _CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
 
@@ -42,6 +44,7 @@ class _Turn:
         request: the client's event that requested the response; empty if the server began it.
         lane: the stream or delegation on a connection with several; None for the only one.
         id: the response's id; None until the response has begun.
+        events: what has arrived of the response, in case it never ends.
     """
 
     def __init__(self, span: Span, ns: int, request: dict[str, Any], lane: str | None, parent: int | None) -> None:
@@ -52,6 +55,7 @@ class _Turn:
         self.request = request
         self.lane = lane
         self.id: str | None = None
+        self.events: list[Event] = []
 
 
 class Conversation:
@@ -67,6 +71,7 @@ class Conversation:
         self._items: deque[Any] = deque(maxlen=MAX_ITEMS)
         self._requested: list[_Turn] = []
         self._open: list[_Turn] = []
+        self._ended: deque[str] = deque(maxlen=MAX_ENDED)
         self._usage: dict[str, Any] = {}
         self._audio_sent = 0
         self._session_recorded = False
@@ -130,23 +135,24 @@ class Conversation:
         elif kind == "conversation.item.input_audio_transcription.completed":
             return self._transcribed(event, ns)
         elif kind == "response.created":
-            self._begin(mapping(event.get("response")), ns, lane)
+            self._begin(event, ns, lane)
         elif kind in _ENDED:
-            return self._finish(mapping(event.get("response")), ns, lane)
+            return self._finish(event, ns, lane)
         elif kind == "error":
             return self._fail(event, ns, lane)
-        elif ".delta" in kind:
-            self._first(event, ns, lane)
+        elif kind.startswith("response."):
+            self._grow(event, ns, lane)
         return []
 
-    def _begin(self, response: dict[str, Any], ns: int, lane: str | None) -> None:
+    def _begin(self, event: dict[str, Any], ns: int, lane: str | None) -> None:
         """Open the response that the server has begun, matching it to the earliest request in its lane."""
         turn = next((turn for turn in self._requested if turn.lane == lane), None)
         if turn is None:
             turn = _Turn(self._channel.span, ns, {}, lane, self._channel.span.parent_span)
         else:
             self._requested.remove(turn)
-        turn.id = text(response.get("id"))
+        turn.id = text(mapping(event.get("response")).get("id"))
+        turn.events.append(Event(None, event))
         self._open.append(turn)
 
     def _of(self, response_id: str | None, lane: str | None) -> _Turn | None:
@@ -156,20 +162,29 @@ class Conversation:
                 return turn
         return None
 
-    def _first(self, event: dict[str, Any], ns: int, lane: str | None) -> None:
-        """Note the time of a response's first output."""
+    def _grow(self, event: dict[str, Any], ns: int, lane: str | None) -> None:
+        """Keep a piece of a response, and note the time of its first output."""
         turn = self._of(text(event.get("response_id")), lane)
-        if turn is not None and not turn.first_ns:
+        if turn is None:
+            return
+        if ".delta" in str(event["type"]) and not turn.first_ns:
             turn.first_ns = ns
+        if len(turn.events) < MAX_EVENTS:
+            turn.events.append(Event(None, event))
 
-    def _finish(self, response: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
-        """Close the response that the server has finished, and return its record."""
+    def _finish(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        """Close the response that the server has finished, and return its record; none if it says so again."""
+        response = mapping(event.get("response"))
         response_id = text(response.get("id"))
         turn = self._of(response_id, lane)
         if turn is None:
-            self._begin(response, ns, lane)
+            if response_id in self._ended:
+                return []
+            self._begin(event, ns, lane)
             turn = self._open[-1]
         self._open.remove(turn)
+        if response_id is not None:
+            self._ended.append(response_id)
         return [self._record(turn, response, ns)]
 
     def _fail(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
@@ -185,7 +200,8 @@ class Conversation:
             waiting = self._requested[-1:] if refused else []
         for turn in waiting:
             (self._open if turn in self._open else self._requested).remove(turn)
-        return [self._record(turn, {"error": event.get("error") or event}, ns) for turn in waiting]
+        ending = {"error": event.get("error") or event}
+        return [self._record(turn, {**assemble("", turn.events), **ending}, ns) for turn in waiting]
 
     def _end(self, batch: Frames) -> list[Record]:
         """Record the responses that are open when the connection closes, as failed."""
@@ -193,7 +209,7 @@ class Conversation:
         error = batch.error or ("ConnectionClosed", "the connection was closed before the response was done")
         records = []
         for turn in (*self._open, *self._requested):
-            record = self._record(turn, {}, now)
+            record = self._record(turn, assemble("", turn.events), now)
             record.status, (record.error_type, record.error_message) = "error", error
             records.append(record)
         self._open, self._requested = [], []

@@ -211,6 +211,8 @@ _PIECES: dict[str, tuple[str | None, str, str, str]] = {
     "reasoning_text": ("content", "content_index", "reasoning_text", "text"),
     "reasoning_summary_text": ("summary", "summary_index", "summary_text", "text"),
     "output_audio_transcript": ("content", "content_index", "output_audio", "transcript"),
+    "text": ("content", "content_index", "text", "text"),  # these two in the first version of Realtime
+    "audio_transcript": ("content", "content_index", "audio", "transcript"),
     "function_call_arguments": (None, "", "function_call", "arguments"),
     "mcp_call_arguments": (None, "", "mcp_call", "arguments"),
     "custom_tool_call_input": (None, "", "custom_tool_call", "input"),

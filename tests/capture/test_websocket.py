@@ -19,6 +19,7 @@ from autolog.testing import Records
 
 pytest.importorskip("openai._websocket_connection", reason="this openai has no common WebSocket connection")
 server = pytest.importorskip("websockets.sync.server")
+ConnectionClosed = pytest.importorskip("websockets.exceptions").ConnectionClosed
 
 Script = Callable[[Any, dict[str, Any]], Iterator[dict[str, Any]]]
 
@@ -365,3 +366,41 @@ def test_a_class_that_overrides_a_method_passes_every_frame_once(patched: Record
         talk(connection)
         talk(opened)
     assert [record.response_id for record in patched] == ["resp_1", "resp_2"]
+
+
+def test_what_had_arrived_of_a_response_is_kept_if_the_connection_closes(patched: Records) -> None:
+    def breaks_off(socket: Any, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        reply = {"id": "resp_1", "object": "realtime.response", "status": "in_progress", "output": []}
+        yield {"type": "response.created", "response": reply}
+        for piece in ("It is ", "fi"):
+            yield {"type": "response.output_audio_transcript.delta", "response_id": "resp_1", "delta": piece}
+        socket.close(1011)
+
+    with serving(breaks_off) as url, client(url).realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        with pytest.raises(ConnectionClosed):
+            list(connection)
+    (record,) = patched
+    assert (record.status, record.response_id, record.output_preview) == ("error", "resp_1", "It is fi")
+    assert "ConnectionClosedError" in (record.error_type or "")
+
+
+def test_a_response_whose_end_arrives_again_is_recorded_once(patched: Records) -> None:
+    def repeats(socket: Any, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        reply = {"id": "resp_1", "object": "realtime.response", "status": "completed", "usage": REALTIME_USAGE}
+        yield from [{"type": "response.done", "response": reply}] * 2
+
+    with serving(repeats) as url, client(url).realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        assert [connection.recv().type for _ in range(2)] == ["response.done"] * 2
+    assert [record.usage_input_tokens for record in patched] == [1000]
+
+
+def test_what_is_no_message_is_refused_as_ever(patched: Records) -> None:
+    with serving(Responses()) as url, client(url).responses.connect() as connection:
+        for wrong in (5, None, object()):
+            with pytest.raises(TypeError):
+                connection.send_raw(wrong)  # type: ignore[arg-type]
+        talk(connection)
+    assert len(patched) == 1
+    assert not autolog.status()["failures"]
