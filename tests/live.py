@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from autolog.server import Limits, create_app
+from autolog.server._connections import config
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -39,10 +40,8 @@ class Live:
 def live(place: Path | str, limits: Limits | None = None, **options: Any) -> Iterator[Live]:
     """Run a server for the block over the store at a URL or in a file."""
     store = open_store(place if isinstance(place, str) else f"sqlite:///{place}")
-    config = uvicorn.Config(
-        create_app(store, api_key=KEY, limits=limits, **options), port=0, log_level="critical", lifespan="on"
-    )
-    server = uvicorn.Server(config)
+    app = create_app(store, api_key=KEY, limits=limits, **options)
+    server = uvicorn.Server(config(app, limits or Limits(), app.shortcuts, port=0, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

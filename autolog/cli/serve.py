@@ -101,7 +101,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         name = f"[{host}]" if ":" in host else host
         address = f"{'https' if certificate else 'http'}://{name}:{listening.getsockname()[1]}{root_path}"
         announce = partial(_announce, opened, address, root_path)
-        AnnouncedServer(config(proxied(app), limits), announce, certificate).run(sockets=[listening])
+        AnnouncedServer(config(proxied(app), limits, app.shortcuts), announce, certificate).run(sockets=[listening])
 
 
 def _announce(store: Store, address: str, root_path: str) -> None:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 
 import msgspec
-from starlette.requests import Request
+from starlette.types import Scope
 
 from autolog import dialects
 from autolog.dialects._fault import Fault
@@ -35,9 +35,9 @@ def key_in_body(body: bytes) -> str | None:
         return None
 
 
-def headers_of(request: Request) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     """Return a request's headers by name, which ASGI has in lower case; of several with the same name the first."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def key_of(headers: Mapping[str, str]) -> str | None:

@@ -24,6 +24,9 @@ _STEP = 1024 * 1024
 #: The most compressed bytes that are read at once: the end of a member makes a copy of those behind it.
 _FED = 64 * 1024
 _NOT_ZERO = re.compile(rb"[^\0]")
+#: Bodies of at most this many bytes are decompressed on the event loop, if they do not become larger than the second
+#: number: that takes less time than switching to a thread and back.
+SMALL, SMALL_DECOMPRESSED = 16 * 1024, 64 * 1024
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits, share: Share) -> bytes:
@@ -68,8 +71,23 @@ async def _decoded(body: bytes, encoding: str, limits: Limits, share: Share) -> 
         raise Fault(415, f"more than {MAX_CODINGS} content codings")
     for coding in reversed(codings):
         if coding not in {"", "identity"}:
-            body = await run_in_threadpool(decompress, body, coding, limits.decompressed_bytes, share)
+            small = decompress_small(body, coding, limits)
+            if small is not None:
+                share.hold(share.bytes + len(small))
+                body = small
+            else:
+                body = await run_in_threadpool(decompress, body, coding, limits.decompressed_bytes, share)
     return body
+
+
+def decompress_small(body: bytes, coding: str, limits: Limits) -> bytes | None:
+    """Return a body with one content coding removed; None if it is too large to do so at once, or cannot be decoded."""
+    if len(body) > SMALL:
+        return None
+    try:
+        return decompress(body, coding, min(SMALL_DECOMPRESSED, limits.decompressed_bytes))
+    except Fault:
+        return None
 
 
 def _too_large(most: int) -> Fault:

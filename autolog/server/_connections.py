@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -19,10 +19,11 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from autolog.server._limits import HEADER_BYTES, HEADERS, Limits
+from autolog.server._shortcut import Shortcut
 from autolog.server._tls import Certificate
 
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+    from autolog.server._httptools import ShortcutProtocol as Protocol
 except ImportError:  # httptools has no wheel for this platform
     from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol  # type: ignore[assignment]
 
@@ -156,19 +157,21 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
             self.transport.close()
 
 
-def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
-    """Return the protocol class for at most `most` connections, each idle for at most `idle_seconds`."""
-    protocol_class: type[asyncio.Protocol] = type(
-        "IdleTimeoutProtocol", (IdleTimeoutProtocol,), {"most": most, "idle_seconds": idle_seconds}
-    )
+def protocol(limits: Limits, shortcuts: Mapping[bytes, Shortcut]) -> type[asyncio.Protocol]:
+    """Return the class of connections within these limits, whose requests may take these short ways."""
+    own = {"most": limits.connections, "idle_seconds": limits.idle_seconds, "shortcuts": shortcuts}
+    protocol_class: type[asyncio.Protocol] = type("IdleTimeoutProtocol", (IdleTimeoutProtocol,), own)
     return protocol_class
 
 
-def config(app: Any, limits: Limits, **options: Any) -> Config:
-    """Return uvicorn's configuration for an autolog application. Proxy headers are left to `BehindProxy`."""
+def config(app: Any, limits: Limits, shortcuts: Mapping[bytes, Shortcut] | None = None, **options: Any) -> Config:
+    """Return uvicorn's configuration for an autolog application. Proxy headers are left to `BehindProxy`.
+
+    `shortcuts` are the application's; without them all requests go through whatever it is wrapped in.
+    """
     return Config(
         app,
-        http=protocol(limits.connections, limits.idle_seconds),
+        http=protocol(limits, shortcuts or {}),
         ws="none",
         log_config=None,
         log_level="warning",

@@ -53,18 +53,27 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
         try:
             reply = await _reply_to(request, route, services)
         except Exception as error:  # noqa: BLE001 - every error becomes a reply in the route's shape
-            fault = _fault_of(error, route)
-            reply = route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
-        seconds = perf_counter() - started
-        services.metrics.served(route.dialect.name, route.method, route.path, reply.status, seconds)
-        services.log.served(request, reply.status, seconds, _state(request).get("key_id", ""))
+            reply = refusal(request, route, error)
+        note_served(request, route, services, reply.status, perf_counter() - started)
         return encode(reply, services, head=request.method == "HEAD")
 
     return handle
 
 
+def note_served(request: Request, route: Route, services: Services, status: int, seconds: float) -> None:
+    """Count and log a request that is answered."""
+    services.metrics.served(route.dialect.name, route.method, route.path, status, seconds)
+    services.log.served(request, status, seconds, _state(request).get("key_id", ""))
+
+
+def refusal(request: Request, route: Route, error: BaseException) -> Reply:
+    """Return the reply that tells the client about an error, in the route's shape."""
+    fault = _fault_of(error, route)
+    return route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
+
+
 async def _reply_to(request: Request, route: Route, services: Services) -> Reply:
-    headers = headers_of(request)
+    headers = headers_of(request.scope)
     key, body = await _key_and_early_body(request, route, services, headers)
     admission = await _admit(request, route, services, headers, key)
     # An admitted request's connection is not closed in favour of others.
@@ -192,7 +201,7 @@ def session_cookie(request: Request) -> str:
 # Replies
 
 
-def _fault_of(error: Exception, route: Route) -> Fault:
+def _fault_of(error: BaseException, route: Route) -> Fault:
     """Return the fault that tells the client about an error; log errors that are not the client's fault."""
     if isinstance(error, Fault):
         return error
@@ -221,29 +230,35 @@ def fault_reply(dialect: Interface, fault: Fault) -> Reply:
 
 def encode(reply: Reply, services: Services | None = None, head: bool = False) -> ASGIApp:
     """Turn a reply into an ASGI response. Every response has a content type, because some clients fail without one."""
-    if reply.status == 204:
-        return _Whole(reply, None)
     if services is not None and reply.comes_in_pieces:
-        return _Whole(reply, b"") if head else _Streamed(reply, services)
-    return _Whole(reply, reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, default=str).encode())
+        return Whole(reply, b"") if head else _Streamed(reply, services)
+    return whole(reply)
 
 
-class _Whole:
+def whole(reply: Reply) -> Whole:
+    """Turn a reply that does not come in pieces into an ASGI response."""
+    if reply.status == 204:
+        return Whole(reply, None)
+    return Whole(reply, reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, default=str).encode())
+
+
+class Whole:
     """A response with a complete body, or with none; Starlette's `Response` takes three times as long."""
 
-    __slots__ = ("_body", "_head")
+    __slots__ = ("body", "headers", "status")
 
     def __init__(self, reply: Reply, body: bytes | None) -> None:
         headers = [(b"content-type", _content_type(reply.content_type))]
         if body is not None:
             headers.append((b"content-length", b"%d" % len(body)))
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
-        self._head = {"type": "http.response.start", "status": reply.status, "headers": headers}
-        self._body = {"type": "http.response.body", "body": body or b""}
+        self.status = reply.status
+        self.headers = headers
+        self.body = body or b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - an ASGI application
-        await send(self._head)
-        await send(self._body)
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 @functools.cache

@@ -158,10 +158,18 @@ class Share:
         self.bytes = 0
 
     def __enter__(self) -> Self:
-        self._load.requests += 1
+        self.begin()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def begin(self) -> None:
+        """Count the request from now on."""
+        self._load.requests += 1
+
+    def end(self) -> None:
+        """Stop counting the request and its body."""
         self._load.requests -= 1
         self.release()
 

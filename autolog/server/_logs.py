@@ -64,10 +64,15 @@ class RequestLog:
         self._refusals = 0
         self._left_out = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every request is logged, and not only refusals."""
+        return access.isEnabledFor(logging.INFO)
+
     def served(self, request: Request, status: int, seconds: float, key_id: str) -> None:
         """Log a request that was answered; `key_id` is empty if the request had no valid key."""
         refused = status in {401, 403, 429}
-        if not refused and not access.isEnabledFor(logging.INFO):
+        if not refused and not self.is_full:
             return
         fields = {
             "client": request.client.host if request.client else "",

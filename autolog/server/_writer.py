@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from autolog._record.record import Record
 from autolog.errors import StoreUnavailable
@@ -27,8 +27,20 @@ from autolog.stores._contract import Store
 T = TypeVar("T")
 
 Change = Callable[[Store], Any]
-#: The future that a thread, or a task of an event loop, waits for.
-Waiter = Future[Any] | asyncio.Future[Any]
+
+
+class LoopWaiter(Protocol):
+    """What waits for a change on an event loop, where it gets the result or the error: a future, or an exchange."""
+
+    def get_loop(self) -> asyncio.AbstractEventLoop: ...
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
+#: The future that a thread waits for, or what waits on an event loop.
+Waiter = Future[Any] | LoopWaiter
 #: A change in the queue, and its waiter.
 Queued = tuple[Change, Waiter]
 #: A change that was made, its result, and its error.
@@ -116,7 +128,7 @@ class Writer:
             Busy: if too many changes are queued already.
         """
         future: Future[T] = Future()
-        self._enqueue(change, future)
+        self.enqueue(change, future)
         return future
 
     def run(self, change: Callable[[Store], T]) -> T:
@@ -137,10 +149,15 @@ class Writer:
             Busy: if too many changes are queued already.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._enqueue(change, future)
+        self.enqueue(change, future)
         return await future
 
-    def _enqueue(self, change: Change, waiter: Waiter) -> None:
+    def enqueue(self, change: Change, waiter: Waiter) -> None:
+        """Queue a change for a waiter.
+
+        Raises:
+            Busy: if too many changes are queued already.
+        """
         if self._pid != os.getpid():
             self._start()
         if self._size() >= self._most_pending:
@@ -162,7 +179,7 @@ class Writer:
             self._pid = 0
 
     def _run(self, queue: SimpleQueue[Queued | None]) -> None:
-        gathers = queue is self._record_writes and self._store.writers > 1
+        gathers = queue is self._record_writes
         more_until = 0.0
         while (first := queue.get()) is not None:
             began = monotonic()

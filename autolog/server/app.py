@@ -31,6 +31,7 @@ from autolog.server._limits import Limits
 from autolog.server._notify import Notifier
 from autolog.server._projects import read_projects
 from autolog.server._services import Services
+from autolog.server._shortcut import Shortcut, has_shortcut
 from autolog.server.dashboard._page import refuse_here, root_of
 from autolog.server.dashboard.pages import PAGES
 from autolog.stores import open_store
@@ -103,7 +104,8 @@ def _application(services: Services) -> FastPath:
     )
     app.state.services = services
     direct = {at: handler for at, handler in endpoints.items() if "{" not in at[1] and at[0] != "GET"}
-    application = FastPath(app, direct, background)
+    shortcuts = {route.path.encode(): Shortcut(route, services) for route in ROUTES if has_shortcut(route, services)}
+    application = FastPath(app, direct, background, shortcuts)
     for task in background:
         weakref.finalize(application, task.end).atexit = False
     return application
@@ -174,9 +176,15 @@ class FastPath:
     """
 
     def __init__(
-        self, app: Starlette, direct: Mapping[tuple[str, str], Endpoint], background: Sequence[Background]
+        self,
+        app: Starlette,
+        direct: Mapping[tuple[str, str], Endpoint],
+        background: Sequence[Background],
+        shortcuts: Mapping[bytes, Shortcut],
     ) -> None:
         self.app = app
+        #: The ways of requests past this application, by path, for a server that calls it unmounted.
+        self.shortcuts = shortcuts
         self._direct = direct
         self._background = background
         self._begun = False

@@ -25,7 +25,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     """Run a server like `autolog serve`, for at most 30 connections, and return its port."""
     limits = Limits(connections=30, body_seconds=60)
     app = create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY, limits=limits)
-    server = uvicorn.Server(config(app, limits, port=0))
+    server = uvicorn.Server(config(app, limits, app.shortcuts, port=0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
