@@ -43,7 +43,7 @@ def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
     upload = Upload()
     for payload in payloads:
         try:
-            upload.records.append(_decode(_object(payload)))
+            upload.records.append(decode_payload(_object(payload)))
         except MISREAD as error:
             upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
     if upload.rejected and not upload.records:
@@ -84,7 +84,17 @@ def _object(payload: Any) -> Json:
     return payload
 
 
-def _decode(payload: Json) -> Record:
+def is_payload(value: Json) -> bool:
+    """Return whether an object is a payload; LiteLLM's `langsmith` callback sends it as the inputs of a run."""
+    return "litellm_call_id" in value and "call_type" in value
+
+
+def decode_payload(payload: Json) -> Record:
+    """Decode one payload as a record.
+
+    Raises:
+        Fault: 400, if a time is invalid.
+    """
     metadata = mapping(payload.get("metadata"))
     parameters = mapping(payload.get("model_parameters"))
     model = _model(payload)

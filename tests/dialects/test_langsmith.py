@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dialects.samples import KEY, Server
+from dialects.test_litellm import PAYLOAD
 from engines import every_store
 
 from autolog._record.zstd import zstd
@@ -205,6 +206,27 @@ def test_responses_of_wrapped_sdks_and_plain_outputs_are_read(server: Server) ->
 
 
 @every_store
+def test_a_run_of_litellms_callback_is_the_call_that_litellm_reports(server: Server) -> None:
+    run_of_litellm = run(CALL, "llm", parent_run_id=ROOT, inputs=PAYLOAD, outputs=PAYLOAD["response"], tags=["shop"])
+    server.call("POST", "/runs/batch", {"post": [run_of_litellm]})
+    server.call("POST", "/litellm", PAYLOAD)
+    called, reported = server.store.get(CALL), server.store.get("call-1")
+    assert called is not None
+    assert reported is not None
+    assert (called.dialect, called.trace_id, called.parent_span_id) == ("langsmith", ROOT, ROOT)
+    for name in (
+        "request_model",
+        "user",
+        "session",
+        "tags",
+        "usage_cache_read_input_tokens",
+        "request_body",
+        "response_id",
+    ):
+        assert getattr(called, name) == getattr(reported, name) is not None, name
+    assert (called.cost or 0) + (reported.cost or 0) == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
+
+
 def test_what_its_clients_read_back(server: Server) -> None:
     server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), STARTED, FAILED], "patch": [ENDED]})
     server.call("POST", "/feedback", {"run_id": CALL, "key": "tone", "score": True})

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from autolog._reading.derive import derive
 from autolog._record.bodies import form_parts
 from autolog._record.media import note_media
@@ -18,6 +20,7 @@ from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
 from autolog.dialects._providers import provider_called
+from autolog.dialects.litellm import decode_payload, is_payload
 from autolog.providers._fields import count, mapping, text, texts
 
 _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
@@ -147,7 +150,6 @@ def decode_attachment(run: Record, name: str, content_type: str, content: bytes)
 
 # Runs
 
-#: Fields of a run that fields of a record hold; the rest of the run is kept unchanged.
 #: The numbers that are times in milliseconds, as the JavaScript client sends them, and not in seconds.
 _MILLISECONDS = range(10**11, 10**15)
 
@@ -164,6 +166,7 @@ def _time(run: Json, name: str) -> datetime | None:
     return parse_time(value, name, 422)
 
 
+#: Fields of a run that fields of a record hold; the rest of the run is kept unchanged.
 _OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "tags"}
 
 
@@ -199,6 +202,8 @@ def decode_run(run: Json) -> Record:
         record.error_type = named[1] if named else None
     inputs, outputs = run.get("inputs"), run.get("outputs")
     is_call = record.kind == "llm" and bool(run_type)
+    if is_call and is_payload(mapping(inputs)):
+        return _call_of_litellm(record, mapping(inputs))
     if is_call:
         _read_call(record, run_type, extra, mapping(inputs), mapping(outputs))
     else:
@@ -209,6 +214,13 @@ def decode_run(run: Json) -> Record:
         derive(record)
         record.status, record.name = status, name
     return record
+
+
+def _call_of_litellm(run: Record, payload: Json) -> Record:
+    """Return the call that LiteLLM reports, with the run's place in its tree."""
+    call = decode_payload(payload)
+    place = {name: getattr(run, name) for name in ("id", "dialect", "name", "trace_id", "span_id", "parent_span_id")}
+    return msgspec.structs.replace(call, **place, extra={**call.extra, **run.extra})
 
 
 def _is_plumbing(key: str) -> bool:
