@@ -15,8 +15,8 @@ import msgspec
 from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
-from autolog._pricing.plain_counts import OWN_USAGE, unstated_by_reporter
 from autolog._pricing.sellers import models, seller
+from autolog._pricing.stated import has_own_usage, unstated_by_report
 from autolog._pricing.terms import unstated_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
@@ -135,64 +135,31 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
         by: the tariff's seller.
         has: the prices and variants that the tariff has.
     """
-    yield from unstated_terms(_call(record, facts), facts.format, by, has)
-    own_usage = _has_own_usage(record, facts)
-    if own_usage and (record.operation_name not in _WITH_TIERS or _has_own_request(record, facts)):
-        return
-    if usage.input is not None:
-        stated = partial(_is_stated, record, usage, own_usage)
-        yield from unstated_by_reporter(stated, record.provider_name, record.request_model or "", has)
-
-
-#: The operations that have service tiers: at OpenAI, embeddings, images and transcriptions have none.
-_WITH_TIERS = frozenset({"chat", "text_completion", "compact"})
-
-
-def _is_stated(record: Record, usage: Usage, own_usage: bool, fact: str) -> bool:
-    """Return whether a log states a fact, by its name in `StatedFact.stated_as`.
-
-    The provider's own usage states all counts.
-    """
-    if fact == "service_tier":
-        return record.response_service_tier is not None
-    if fact == "cache lives":
-        known = usage.cache_creation_5m is not None or usage.cache_creation_1h is not None
-        return known or not usage.cache_creation
-    return own_usage or getattr(usage, fact, None) is not None
-
-
-def _has_own_usage(record: Record, facts: Facts) -> bool:
-    """Return whether a record has the provider's own usage object, rather than counts or an object from a reporter.
-
-    LiteLLM and other layers above the SDKs convert every provider's usage to a form like OpenAI's. Usage captured from
-    HTTP is the provider's own, whatever its form.
-    """
-    if record.usage is None or record.extra.get("usage_alone"):  # the usage without the terms of the response
-        return False
-    return facts.format != "openai" or record.request_url is not None or record.provider_name not in OWN_USAGE
-
-
-def _has_own_request(record: Record, facts: Facts) -> bool:
-    """Return whether a record has the provider's own request, which would ask for unusual terms.
-
-    Reporters convert prompts to messages and leave the rest out, or send the request as it was, with its model.
-    """
-    return record.request_url is not None or not _OF_WHOLE_REQUESTS.isdisjoint(facts.request)
-
-
-#: Keys that only whole requests have: the model, or the contents of a request at Gemini, whose URL has its model.
-_OF_WHOLE_REQUESTS = frozenset({"model", "modelId", "contents"})
+    call = _call(record, facts)
+    yield from unstated_terms(call, facts.format, by, has)
+    yield from unstated_by_report(record, facts, usage, call, has)
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
     """Return a call as the mapping to which the paths in `terms.TERMS` apply."""
     return {
-        "request": facts.request,
+        "request": _request(facts),
         "response": facts.response,
         "headers": record.response_headers,
         "model": record.request_model or record.response_model,
         "url": record.request_url,
     }
+
+
+def _request(facts: Facts) -> dict[str, Any]:
+    """Return a request with the fields that its response repeats, and those that an SDK was to add to it.
+
+    OpenAI's Responses API repeats the settings; reports have the arguments of the SDK's method, such as `extra_body`.
+    """
+    response = mapping(facts.response)
+    settings = response if response.get("object") == "response" else {}
+    added = mapping(facts.request.get("extra_body"))
+    return {**settings, **facts.request, **added} if settings or added else facts.request
 
 
 def _terms(record: Record, facts: Facts) -> Terms:
@@ -282,7 +249,7 @@ _BILL_BOTH = frozenset({"chat", "text_completion", "compact"})
 def _missing_tokens(record: Record, facts: Facts, usage: Usage) -> str | None:
     """Return a message if tokens that an operation bills are missing, although other things that it bills are given."""
     if record.operation_name in _BILL_INPUT and usage.input == 0 and not usage.output:
-        return None if _has_own_usage(record, facts) else "the log has 0 for tokens that its sender does not know"
+        return None if has_own_usage(record, facts) else "the log has 0 for tokens that its sender does not know"
     has_input, has_output = usage.input is not None, usage.output is not None
     if record.operation_name == "embeddings" and has_output and not has_input:
         return "the response does not say how many input tokens there were"

@@ -172,6 +172,8 @@ TERMS: dict[str, tuple[Term, ...]] = {
 #: genai-prices' note on it; Z.ai: docs.z.ai/devpack; Moonshot: platform.moonshot.cn/docs/pricing/chat.
 SELLERS: dict[str, tuple[Term, ...]] = {
     "openai": (
+        Term("service tier", (("response.service_tier", r"auto$"),), affects=frozenset({"service_tier"}),
+             why="the response says `auto`, which is what was requested and not what was served"),
         Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
              why="responses within some hours are discounted, and the response does not say by how much"),
         Term("paused time", (("response.usage.paused_seconds", r""),), affects=frozenset({"audio_hours"}),
@@ -295,6 +297,18 @@ def _entries_in(call: Mapping[str, Any]) -> frozenset[str]:
 _ENTRIES = frozenset(
     _entry(path) for terms in (*TERMS.values(), *SELLERS.values()) for term in terms for path, _ in term.unusual
 )
+
+
+def has_details(call: Mapping[str, Any], wire_format: str, prices: frozenset[str]) -> bool:
+    """Return whether a response has the details that tell how much of its usage is charged at certain prices.
+
+    It has, if no request can ask for anything that is charged at these prices.
+    """
+    return all(
+        _is_stated(call, term)
+        for term in TERMS.get(wire_format, ())
+        if term.affects & prices and any(path.startswith("request") for path, _ in term.unusual)
+    )
 
 
 def _unusual(call: Mapping[str, Any], paths: Iterable[_Unusual]) -> str | None:

@@ -115,7 +115,7 @@ def decode_payload(payload: Json) -> Record:
         start_time=parse_time(payload.get("startTime"), "startTime"),
         end_time=parse_time(payload.get("endTime"), "endTime"),
         cached=payload.get("cache_hit") in (True, "True", "true"),
-        request_body=to_body({"model": model, **_input(payload.get("messages")), **parameters}),
+        request_body=to_body(_request(payload, model)),
         response_body=to_body(_response(payload.get("response"))),
     )
     _read_usage(record, payload, metadata)
@@ -158,10 +158,11 @@ def _user(payload: Json, metadata: Json, parameters: Json) -> str | None:
     return next((user for user in map(text, named) if user), None)
 
 
-def _input(messages: Any) -> Json:
-    if messages in (None, ""):
-        return {}
-    return {"messages": messages} if isinstance(messages, list) else {"input": messages}
+def _request(payload: Json, model: str | None) -> Json:
+    """Return the request; without its parameters it has no model either, as it is not whole."""
+    messages, parameters = payload.get("messages"), payload.get("model_parameters")
+    request = {} if messages in (None, "") else {"messages" if isinstance(messages, list) else "input": messages}
+    return {"model": model, **request, **parameters} if isinstance(parameters, dict) else request
 
 
 def _response(response: Any) -> Any:

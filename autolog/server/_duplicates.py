@@ -315,10 +315,10 @@ def _taken(known: Record, span: Record) -> dict[str, Any]:
 
 
 def _fullness(record: Record) -> int:
-    """Return how many of the input and output token counts are known, 0 to 2; estimates do not count."""
+    """Return how many of the input and output token counts are known and not 0, 0 to 2; estimates do not count."""
     if record.extra.get("usage_estimated"):
         return 0
-    return sum(count is not None for count in (record.usage_input_tokens, record.usage_output_tokens))
+    return sum(map(bool, (record.usage_input_tokens, record.usage_output_tokens)))
 
 
 def _fill_gaps(known: Record, span: Record) -> None:

@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.server._reports import NEAR, begun, id_kind, is_call, reports, sender, used
+from autolog.server._reports import NEAR, begun, id_kind, is_call, is_counted, reports, sender, used
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Condition, Query, Tokens
 
 #: The most stored calls that are compared for each response id, and for the same tokens at the same time.
 EACH, EACH_USAGE = 20, 50
@@ -82,9 +82,8 @@ class Known:
             self._note(store.by_response(project, ids, native, EACH))
 
     def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
-        counted = [call for call in asking if call.usage_output_tokens is not None or call.status == "error"]
-        for stretch, since, until in _stretches(counted):
-            tokens = sorted({used(call)[:2] for call in stretch}, key=str)
+        for stretch, since, until in _stretches(filter(is_counted, asking)):
+            tokens = sorted({pair for call in stretch for pair in _token_counts(call)}, key=str)
             each = EACH_USAGE + 2 * len(stretch)
             self._note(store.by_usage(project, tokens, native, since, until, each))
 
@@ -250,6 +249,12 @@ class _Group:
             if name not in senders:
                 place = bisect_left(candidates, at, key=attrgetter("start"))
                 yield from candidates[max(0, place - NEAREST) : place + NEAREST]
+
+
+def _token_counts(record: Record) -> list[Tokens]:
+    """Return the input and output tokens that reports of a record's call may have."""
+    tokens, output, _ = used(record)
+    return [(tokens, output)] if output else [(tokens, None), (tokens, 0)]
 
 
 def _distance(one: Record, other: Record) -> timedelta:

@@ -82,7 +82,7 @@ def is_one_call(one: Record, other: Record) -> bool:
         return _share_model(one, other) is not False and one.status == other.status
     return (
         used(one) == used(other)
-        and (one.usage_output_tokens is not None or one.status == "error")
+        and is_counted(one)
         and bool(_share_model(one, other))
         and _overlap(one, other)
         and _may_be_of_one_process(one, other)
@@ -97,8 +97,16 @@ def may_be_layers(one: Record, other: Record) -> bool:
 
 
 def used(record: Record) -> tuple[int | None, int | None, str]:
-    """Return the input tokens, the output tokens and the status of a record, by which reports are matched."""
-    return record.usage_input_tokens, record.usage_output_tokens, record.status
+    """Return the input tokens, the output tokens and the status of a record, by which reports are matched.
+
+    The output is None if there are no such tokens: of embeddings, some layers report 0 and others nothing.
+    """
+    return record.usage_input_tokens, record.usage_output_tokens or None, record.status
+
+
+def is_counted(record: Record) -> bool:
+    """Return whether a record says enough to be matched by what it used."""
+    return record.usage_input_tokens is not None or bool(record.usage_output_tokens) or record.status == "error"
 
 
 def rank(record: Record) -> tuple[Any, ...]:

@@ -75,7 +75,7 @@ SENDERS: dict[str, tuple[str, Any]] = {
         "output_token_count": 5, "duration_ms": 1500}, timeUnixNano="1767323046750000000"))),
     "litellm": ("/litellm", [{
         "litellm_call_id": "l", "call_type": "acompletion", "status": "success", "model": MODEL,
-        "custom_llm_provider": "openai", "messages": BODY["messages"], "response": ANSWER,
+        "custom_llm_provider": "openai", "messages": BODY["messages"], "model_parameters": {}, "response": ANSWER,
         "startTime": START.timestamp(), "endTime": START.timestamp() + 1.5}]),
     "langsmith": ("/runs/batch", {"post": [{
         "id": "5f0c0d0e-0000-4000-8000-000000000001", "run_type": "llm", "name": "call", "start_time": TIMES[0],

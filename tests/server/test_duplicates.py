@@ -509,6 +509,23 @@ def test_failures_in_traces_of_their_own_are_one(store: Store, how: str, order: 
 
 
 @arriving
+@pytest.mark.parametrize("layers", [["x", "y"], ["x", "native", "y"]])
+def test_embeddings_are_one_bill_whether_their_output_is_zero_or_unknown(
+    store: Store, how: str, order: int, layers: list[str]
+) -> None:
+    """LiteLLM reports 0 output tokens in one of its callbacks, none in the other, and no id."""
+    sent = [
+        call("native", n, response_id=None, usage_output_tokens=None)
+        if layer == "native"
+        else report(layer, n, usage_output_tokens=0 if layer == "x" else None, cost=0.6)
+        for n in (1, 1.1)
+        for layer in layers
+    ]
+    arrive(store, sent, how, order)
+    assert list(bills(store).values()) == ([0.5, 0.5] if "native" in layers else [0.6, 0.6])
+
+
+@arriving
 def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, order: int) -> None:
     loggers = [call("litellm", 1), call("langsmith", 1, response_id=None), call("openai_agents", 1, request_model=None)]
     arrive(store, [call("native", 1), *loggers], how, order)
