@@ -115,7 +115,7 @@ def _add_values(record: Record, span: Span) -> None:
 def _call_drafts(exchange: Exchange, record: Record, long_running: LongRunningCalls) -> list[Draft]:
     """Return the draft of a provider call, or one for each result in a batch's results."""
     provider = format_named(exchange.sdk)
-    path = _address(str(exchange.request.url)).path
+    path = _address(record.request_url or "").path
     follow_up = provider.is_follow_up(exchange.request.method, path)
     with guard("reading a call"):
         if "/upload/" in path and _continues(exchange):

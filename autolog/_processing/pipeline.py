@@ -69,6 +69,15 @@ class Pipeline:
         self._clean: dict[int, _Clean] = {}
         self._updating_prices = False
         self.sampled_out = 0
+        #: The stages that every record goes through, including records that need no other processing.
+        self._final_stages: tuple[Stage, ...] = (self._redact_fields, self._apply_function)
+        #: The stages for a call that is described and priced by the server.
+        self._shipping_stages: tuple[Stage, ...] = (
+            self._redact_bodies,
+            self._leave_sampled,
+            self._trim,
+            *self._final_stages,
+        )
         #: The stages, in order, after a span has been sampled and made into drafts.
         self._stages: tuple[Stage, ...] = (
             self._redact_bodies,
@@ -82,16 +91,6 @@ class Pipeline:
             self._trim,
             *self._final_stages,
         )
-
-    @property
-    def _shipping_stages(self) -> tuple[Stage, ...]:
-        """The stages for a call that is described and priced by the server."""
-        return self._redact_bodies, self._leave_sampled, self._trim, *self._final_stages
-
-    @property
-    def _final_stages(self) -> tuple[Stage, ...]:
-        """The stages that every record goes through, including records that need no other processing."""
-        return self._redact_fields, self._apply_function
 
     def warm_up(self) -> None:
         """Search an example for secrets, so that the first call need not wait for patterns to be compiled: 7 ms."""

@@ -64,8 +64,8 @@ def _wanted(name: str | bytes) -> str | None:
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers out of `plain_headers` that are worth keeping."""
-    return {name: value for name, value in headers.items() if _keeps(name)}
+    """Return the headers out of `plain_headers` that are worth keeping, which are all but those with keys."""
+    return {name: value for name, value in headers.items() if name not in KEY_HEADERS}
 
 
 @functools.lru_cache(maxsize=1024)

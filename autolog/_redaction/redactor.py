@@ -138,11 +138,13 @@ class Redactor:
         return self.user_function(record)
 
     def _scrub_fields(self, record: Record, done: tuple[Any, ...]) -> None:
+        texts = _texts_of(record)
+        if texts == done:
+            return
         read = _READ_FROM_BODIES if done else frozenset[str]()
-        texts = zip(_TEXT_FIELDS, _texts_of(record), done or _NO_TEXTS, strict=True)
         given = {
             name: value
-            for name, value, before in texts
+            for name, value, before in zip(_TEXT_FIELDS, texts, done or _NO_TEXTS, strict=True)
             if value and value is not before and (before or name not in read)
         }
         if not given or not (self._looks_at_all or (self._secrets and self._may_hold(encode_json(given)))):

@@ -191,7 +191,8 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     replayed = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,
         end_time=start + timedelta(seconds=taken), duration=taken, request_method="POST", request_url=url,
-        request_headers=kept_headers(headers), request_content_type=headers["content-type"], request_body=body,
+        request_headers=kept_headers(plain_headers(headers)),
+        request_content_type=headers["content-type"], request_body=body,
         status_code=response.status_code, response_headers=kept_headers(plain_headers(response.headers)),
         response_content_type=response.headers.get("content-type"), response_body=response.content,
         provider_name=record.provider_name, user=record.user, session=record.session,
