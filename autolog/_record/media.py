@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autolog._record.bodies import form_parts, without_repeats
+from autolog._record.bodies import form_parts
 from autolog._record.folded import fold
 from autolog._record.record import Record
 
@@ -77,18 +77,21 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
         return [_entry(body, 0, len(body), kind, None)]
     if "event-stream" in content_type:
         folded = fold(body)
-        if not _BASE64.search(without_repeats(folded.body)) and not _BASE64.search(folded.pieces):
+        if not _may_have_base64(folded.body) and not _may_have_base64(folded.pieces):
             return []
-    return list(_in_json(body))
+    return list(_in_json(body)) if _may_have_base64(body) else []
 
 
 #: Replaces the characters of base64 by one, so that many of them in a row are found in a fraction of the time.
 _RUNS = bytes(120 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/") else 32 for byte in range(256))
+_RUN = b"x" * MIN_CHARACTERS
+
+
+def _may_have_base64(body: bytes) -> bool:
+    return len(body) >= MIN_CHARACTERS and _RUN in body.translate(_RUNS)
 
 
 def _in_json(body: bytes) -> Iterator[Entry]:
-    if b"x" * MIN_CHARACTERS not in body.translate(_RUNS):
-        return
     for found in _BASE64.finditer(body):
         start, end = found.span(2)
         kind = found[1].decode() if found[1] else _kind_of(body, found.start(), found.end(), start)
