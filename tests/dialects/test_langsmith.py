@@ -309,7 +309,7 @@ def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
     server.call("POST", "/feedback", {"run_id": CALL, "key": "tone", "score": 0.5})
     for text, ids in (
         ('eq(run_type, "llm")', {CALL}), ('neq(run_type, "llm")', {ROOT, TOOL}), ('has(tags, "shop")', {CALL}), ("eq(is_root, true)", {ROOT}),
-        ('and(eq(run_type, "llm"), gt(latency, 1))', {CALL}), ("gt(latency, 2)", set()), ('or(eq(run_type, "tool"), gte(total_tokens, 1100))', {CALL, TOOL}),
+        ('and(eq(run_type, "llm"), gt(latency, 1))', {CALL}), ("gt(latency, 2)", set()), ('or(eq(run_type, "tool"), gte(total_tokens, 1100))', {ROOT, CALL, TOOL}),
         ('not(eq(run_type, "tool"))', {ROOT, CALL}), (f'in(id, ["{ROOT}", "{TOOL}"])', {ROOT, TOOL}), ('search(inputs, "weather?")', {CALL}),
         ('and(eq(feedback_key, "tone"), lt(feedback_score, 0.6))', {CALL}), ('gt(start_time, "2027-01-01T00:00:00Z")', set()),
         ('and(eq(metadata_key, "ls_provider"), eq(metadata_value, "openai"))', {CALL}), ("has(metadata, '{\"ls_provider\": \"openai\"}')", {CALL}),
@@ -503,6 +503,39 @@ def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Ser
             1.5,
         )
         assert (record.input_preview, record.output_preview) == ("Weather?", "One moment.")
+
+
+def test_runs_are_read_back_with_the_figures_of_the_runs_inside_them(server: Server) -> None:
+    """A graph calls a chain, which calls a model twice, and a tool; one of the calls has another inside, as a layer."""
+    names = ["graph", "chain", "first", "second", "tool", "layer"]
+    ids = {name: f"0190f8a4-0000-7000-8000-{number:012}" for number, name in enumerate(names, 16)}
+    above = {"chain": "graph", "tool": "graph", "first": "chain", "second": "chain", "layer": "second"}
+
+    def post(name: str) -> dict[str, Any]:
+        kind = {"graph": "chain", "chain": "chain", "tool": "tool"}.get(name, "llm")
+        usage = {"input_tokens": 10, "output_tokens": 1, "total_tokens": 11, "total_cost": 0.5}
+        parent = ids[above[name]] if name in above else None
+        return {"id": ids[name], "trace_id": ids["graph"], "parent_run_id": parent, "run_type": kind, "name": name,
+                "start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z", "inputs": {"x": name},
+                "outputs": {"usage_metadata": usage} if kind == "llm" else {}}  # fmt: skip
+
+    for name in reversed(names):  # the innermost first
+        assert server.call("POST", "/runs/batch", {"post": [post(name)]}).is_success
+
+    def figures(run: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(run[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens", "total_cost"))
+
+    found = {run["name"]: run for run in server.call("POST", "/runs/query", {}).json()["runs"]}
+    once, twice, nothing = (10, 1, 11, 0.5), (20, 2, 22, 1.0), (None, None, None, None)
+    assert {name: figures(run) for name, run in found.items() if name != "layer"} == {
+        "graph": twice, "chain": twice, "first": once, "second": once, "tool": nothing,
+    }  # fmt: skip
+    assert figures(server.call("GET", f"/runs/{ids['graph']}").json()) == twice
+    roots = server.call("POST", "/runs/query", {"is_root": True, "filter": "gt(total_cost, 0.9)"}).json()["runs"]
+    assert [run["name"] for run in roots] == ["graph"]
+    for wanted in ({}, {"is_root": True}):
+        stats = server.call("POST", "/runs/stats", wanted).json()
+        assert (stats["total_tokens"], stats["total_cost"]) == (22, 1.0)
 
 
 @every_store

@@ -13,11 +13,16 @@ from autolog.dialects.langsmith._encode import encode_run_v2
 
 
 def encode_stats(runs: Sequence[Json]) -> Json:
-    """Encode the statistics of runs, newest first: durations in seconds, cost in dollars, rates from 0 to 1."""
+    """Encode the statistics of runs, newest first: durations in seconds, cost in dollars, rates from 0 to 1.
+
+    The sums are those of the uppermost runs, whose figures include the runs inside them.
+    """
+    ids = {run["id"] for run in runs}
+    uppermost = [run for run in runs if ids.isdisjoint(_above(run))]
     latencies = sorted(seconds for run in runs if (seconds := encode_run_v2(run)["latency_seconds"]) is not None)
     tokens = sorted(_known(runs, "total_tokens"))
-    sums = {key: sum(_known(runs, key)) for key in ("total_tokens", "prompt_tokens", "completion_tokens")}
-    costs = {key: sum(known) if (known := _known(runs, key)) else None
+    sums = {key: sum(_known(uppermost, key)) for key in ("total_tokens", "prompt_tokens", "completion_tokens")}
+    costs = {key: sum(known) if (known := _known(uppermost, key)) else None
              for key in ("total_cost", "prompt_cost", "completion_cost")}  # fmt: skip
     return {
         "run_count": len(runs),
@@ -30,6 +35,12 @@ def encode_stats(runs: Sequence[Json]) -> Json:
         "last_run_start_time": runs[0]["start_time"] if runs else None,
         "feedback_stats": _feedback(runs),
     }
+
+
+def _above(run: Json) -> set[str]:
+    """Return the ids of the runs above a run, which its dotted order names: each with its time before it."""
+    named = {part[-36:] for part in str(run.get("dotted_order") or "").split(".")}
+    return (named | {str(run["parent_run_id"])}) - {run["id"]}
 
 
 def _known(runs: Sequence[Json], key: str) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autolog._record.record import Record
@@ -12,6 +12,7 @@ from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
 from autolog.server._addresses import sign
 from autolog.server._call import Call, Reply, Route
+from autolog.server.routes._langsmith_totals import with_totals
 from autolog.stores.query import Condition, Query
 
 #: The records per query, and the most that are searched for one reply; the next page continues from there.
@@ -21,8 +22,8 @@ MAX_LOOKED_AT = 5_000
 MAX_IN_TRACE = 1_000
 
 
-def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | None]:
-    """Return the records of at most `most` runs, and the cursor of the next page, if there is one.
+def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Json], str | None]:
+    """Return at most `most` runs, and the cursor of the next page, if there is one.
 
     `wanted` has the fields of a request to `/runs/query`.
 
@@ -30,14 +31,14 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | 
         Fault: 422, if a field or a filter is not supported.
     """
     accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), offset_of(wanted.get("cursor"))
-    runs: list[Record] = []
+    runs: list[Json] = []
     last = offset + MAX_LOOKED_AT
     while offset < last:
         records = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
-        for record in records:
+        for record, run in zip(records, encode(call, records), strict=True):
             offset += 1
-            if dialect.is_run(record) and accepts(dialect.encode_run(record)):
-                runs.append(record)
+            if dialect.is_run(record) and accepts(run):
+                runs.append(run)
             if len(runs) == most:
                 return runs, str(offset)
         if len(records) < PAGE:
@@ -46,7 +47,7 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | 
 
 
 def all_runs(call: Call, wanted: Json) -> list[Json]:
-    """Return all runs that match, encoded, the newest first.
+    """Return all runs that match, the newest first.
 
     Raises:
         Fault: 422, if a field or a filter is not supported, or more runs match than are searched.
@@ -54,7 +55,7 @@ def all_runs(call: Call, wanted: Json) -> list[Json]:
     found, cursor = find_runs(call, wanted, MAX_LOOKED_AT)
     if cursor is not None:
         raise Fault(422, f"more than {MAX_LOOKED_AT} runs would be searched; restrict start_time and end_time")
-    return [dialect.encode_run(record) for record in found]
+    return found
 
 
 def offset_of(cursor: Any) -> int:
@@ -118,7 +119,7 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
         if trace_id not in known:
             query = Query({"project": call.project, "trace_id": trace_id})
             records = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
-            runs = [run, *map(dialect.encode_run, filter(dialect.is_run, records))]
+            runs = [run, *with_totals(call, list(filter(dialect.is_run, records)))]
             roots = [candidate for candidate in runs if candidate["parent_run_id"] is None]
             known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
                 of_any is None or any(map(of_any, runs))
@@ -128,20 +129,20 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
     return accepts
 
 
-def encode(call: Call, record: Record) -> Json:
-    """Return a run with signed addresses of its attachments, from which clients read them."""
-    files = dialect.attachments_of(record)
-    if not files:
-        return dialect.encode_run(record)
-    path = f"/runs/{record.id}/attachment"
-    urls = {
-        f"attachment.{name}": {
-            "presigned_url": sign(call, "GET", path, name=name),
-            "mime_type": description.get("content_type"),
-        }
-        for name, description in files.items()
-    }
-    return {**dialect.encode_run(record), "s3_urls": urls}
+def encode(call: Call, records: Sequence[Record]) -> list[Json]:
+    """Return runs with the figures of the runs inside them, and signed addresses of their attachments."""
+    runs = with_totals(call, records)
+    for record, run in zip(records, runs, strict=True):
+        if files := dialect.attachments_of(record):
+            path = f"/runs/{record.id}/attachment"
+            run["s3_urls"] = {
+                f"attachment.{name}": {
+                    "presigned_url": sign(call, "GET", path, name=name),
+                    "mime_type": description.get("content_type"),
+                }
+                for name, description in files.items()
+            }
+    return runs
 
 
 # The newer API

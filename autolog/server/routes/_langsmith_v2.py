@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from autolog._record.record import Record
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
@@ -27,22 +26,21 @@ def query_runs(call: Call) -> Reply:
     given = call.object()
     wanted = wanted_by_v2(given)
     found, cursor = find_runs(call, wanted, page_size(given, 100, MAX_RUNS))
-    items = [_select(call, record, given.get("selects")) for record in found]
+    items = [_select(run, given.get("selects")) for run in found]
     return Reply(200, {"items": items, "next_cursor": cursor})
 
 
-def _select(call: Call, record: Record, selects: Any) -> Json:
+def _select(run: Json, selects: Any) -> Json:
     """Encode the selected fields of a run; without a selection only its id."""
     wanted = {"id", *(str(field).lower() for field in selects or ())}
-    run = dialect.encode_run_v2(encode(call, record))
-    return {key: value for key, value in run.items() if key in wanted}
+    return {key: value for key, value in dialect.encode_run_v2(run).items() if key in wanted}
 
 
 def get_run(call: Call) -> Reply:
     record = call.store.get(call.path["id"], call.project)
     if record is None or not dialect.is_run(record):
         raise Fault(404, "there is no run with this id")
-    return Reply(200, _select(call, record, call.parameters.texts("selects")))
+    return Reply(200, _select(encode(call, [record])[0], call.parameters.texts("selects")))
 
 
 def query_traces(call: Call) -> Reply:
@@ -64,25 +62,20 @@ def query_traces(call: Call) -> Reply:
         wanted["session"] = [str(given["project_id"])]
     found, cursor = find_runs(call, wanted, page_size(given, 20, 100))
     items = [
-        {"root_run": _select(call, record, given.get("selects")), "trace_aggregates": _sums(call, record)}
-        for record in found
+        {
+            "root_run": _select(run, given.get("selects")),
+            "trace_aggregates": {key: run[key] for key in ("total_tokens", "total_cost")},
+        }
+        for run in found
     ]
     return Reply(200, {"items": items, "next_cursor": cursor})
-
-
-def _sums(call: Call, root: Record) -> Json:
-    """Return the tokens and the cost of a trace."""
-    found, _ = find_runs(call, {"trace": root.trace_id or root.id}, MAX_IN_TRACE)
-    runs = [dialect.encode_run(record) for record in found]
-    tokens, costs = ([run[key] for run in runs if run[key] is not None] for key in ("total_tokens", "total_cost"))
-    return {"total_tokens": sum(tokens) if tokens else None, "total_cost": sum(costs) if costs else None}
 
 
 def trace_runs(call: Call) -> Reply:
     wanted = {"trace": call.path["id"], "filter": call.parameter("filter"), "order": "asc"}
     found, _ = find_runs(call, wanted, MAX_IN_TRACE)
     selects = call.parameters.texts("selects")
-    return Reply(200, {"items": [_select(call, record, selects) for record in found]})
+    return Reply(200, {"items": [_select(run, selects) for run in found]})
 
 
 def routes(base: str) -> list[Route]:

@@ -84,7 +84,7 @@ def get_run(call: Call) -> Reply:
     record = call.store.get(call.path["id"], call.project)
     if record is None:
         raise Fault(404, "there is no run with this id")
-    return Reply(200, encode(call, record))
+    return Reply(200, encode(call, [record])[0])
 
 
 def query_runs(call: Call) -> Reply:
@@ -97,7 +97,7 @@ def query_runs(call: Call) -> Reply:
     limit = wanted.get("limit")
     most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
     found, cursor = find_runs(call, wanted, most)
-    return Reply(200, {"runs": [encode(call, record) for record in found], "cursors": {"next": cursor}})
+    return Reply(200, {"runs": found, "cursors": {"next": cursor}})
 
 
 def run_stats(call: Call) -> Reply:
