@@ -29,8 +29,20 @@ def decode_json(body: bytes | str | None) -> Any:
         pass
     try:  # NaN, Infinity, a byte-order mark, UTF-16 and lone surrogates violate RFC 8259, but occur in practice
         return json.loads(body)
+    except UnicodeDecodeError as error:
+        return decode_json(_in_other_charset(error.object))
     except (ValueError, RecursionError):
         return None
+
+
+def _in_other_charset(body: bytes) -> str:
+    """Return bytes that are not UTF-8 as text: in Windows-1252 or Latin-1, unless only some characters are damaged."""
+    if not body.decode(errors="ignore").isascii():
+        return body.decode(errors="replace")
+    try:
+        return body.decode("cp1252")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
 
 
 def encode_json(value: Any) -> bytes:

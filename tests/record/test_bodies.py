@@ -27,6 +27,16 @@ def test_what_is_no_json_is_none(body: bytes | str | None) -> None:
     assert decode_object(body) == {}
 
 
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32", "latin-1", "cp1252"])
+def test_json_in_another_charset_is_read(charset: str) -> None:
+    assert decode_json('{"a": "héllo"}'.encode(charset)) == {"a": "héllo"}
+
+
+def test_json_with_a_damaged_character_keeps_the_others() -> None:
+    assert decode_json(b'["\xc3\xa9", "\xff", "\x81"]') == ["é", "�", "�"]
+    assert decode_json(b'["\x81"]') == [""]
+
+
 def test_json_that_strict_parsers_refuse_goes_there_and_back() -> None:
     for value in (10**50, "\ud800", {"a": [1.5, None, True]}):
         assert decode_json(encode_json(value)) == value
