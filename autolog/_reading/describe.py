@@ -47,13 +47,14 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "", whole)
     facts = provider.read(path, answer, record.response_headers or {})
     facts.format, facts.path, facts.request, facts.response = provider.name, path, request, answer
-    facts.usage.units = provider.billable_units(path, request, answer)
     facts.unbilled_reason = provider.unbilled_reason(path)
     lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or facts.operation or provider.operation(path) or None
     record.request_model = (
         record.request_model or text(request.get("model")) or provider.model_in(path) or _model_in(request)
     )
+    named = {"model": record.request_model, **request} if record.request_model else request
+    facts.usage.units = provider.billable_units(path, named, answer)
     if record.request_stream is None:
         record.request_stream = streamed or request.get("stream") in (True, "true")
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None

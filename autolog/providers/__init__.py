@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 from autolog._record.streams import Event
 from autolog.providers import openai as _openai
 from autolog.providers._facts import BatchResult, Facts, Usage
-from autolog.providers._fields import plain_path, text
+from autolog.providers._fields import mapping, plain_path, text
 from autolog.providers._sdks import SDK, SDKS
 from autolog.providers._table import ROWS, Row
 
@@ -163,11 +163,14 @@ def format_of(host: str, path: str, request: dict[str, Any], response: dict[str,
     by_address = format_for(host, path)
     if by_address is not None and provider_at(host) is not None:
         return by_address
-    marks = _MARKS & {*request, *response, f"type:{text(response.get('type'))}"}
+    usage = (key for name in _WITH_USAGE for key in mapping(response.get(name)))
+    marks = _MARKS & {*request, *response, *usage, f"type:{text(response.get('type'))}"}
     by_shape = next((row.module for row in ROWS if row.marks & marks), None) if marks else None
     return format_named(by_shape) if by_shape else by_address or _openai
 
 
+#: Where responses have their usage, which may have marks, too.
+_WITH_USAGE = ("usage", "meta")
 #: The marks of all formats.
 _MARKS = frozenset().union(*(row.marks for row in ROWS))
 

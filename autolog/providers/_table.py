@@ -25,8 +25,8 @@ class Row:
         own_paths: the same for further paths, which identify the format only at its own hosts and at those that the
             user names for it; empty for none.
         anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
-        marks: keys that identify the format in requests or responses of unknown origin; `type:X` stands for a response
-            whose `type` is X.
+        marks: keys that identify the format in requests, responses or their usage of unknown origin; `type:X` stands for
+            a response whose `type` is X.
     """
 
     module: str
@@ -114,7 +114,7 @@ ROWS = (
         anywhere=True, own_paths=rf"^/({_BEDROCK_SERVICES})(/|$)",
         marks=frozenset({"inferenceConfig", "toolConfig", "stopReason", "inputText", "inputTextTokenCount"})),
     Row("cohere", {"api.cohere.ai": "cohere", "api.cohere.com": "cohere"}, r"^/v[12]/",
-        marks=frozenset({"chat_history", "generation_id"})),
+        marks=frozenset({"chat_history", "generation_id", "billed_units"})),
     Row("ollama", {"ollama.com": "ollama", ":11434": "ollama"}, r"^/api/",
         marks=frozenset({"done_reason", "eval_count", "prompt_eval_count"})),
     Row("voyage", {"api.voyageai.com": "voyage", "ai.mongodb.com": "voyage"},

@@ -39,6 +39,8 @@ _ROUTES = (
 )
 
 
+#: Operations by the key of the response that only they have, for responses whose path is not known.
+_BY_KEY = {"embeddings": "embeddings", "results": "rerank", "classifications": "classification"}
 #: Units that are billed by the piece, by their keys in `billed_units`.
 _PIECES = {"search_units": "search", "classifications": "classification", "pages": "page", "images": "image"}
 
@@ -97,6 +99,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts = Facts(id=text(body.get("response_id")) or text(body.get("id")) or text(body.get("generation_id")))
     if "message" in body and not isinstance(body["message"], dict):
         facts.error_type, facts.error_message = read_error(body)
+    facts.operation = next((name for key, name in _BY_KEY.items() if isinstance(body.get(key), (list, dict))), None)
     reason = text(body.get("finish_reason"))
     facts.finish_reasons = [reason] if reason else None
     message = mapping(body.get("message"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from wire import ndjson, read_call, sse, tokens
 
+from autolog._reading.derive import derive
+from autolog._record.record import Record
 from autolog.providers import format_named
 
 cohere = format_named("cohere")
@@ -159,3 +162,22 @@ def test_what_is_billed_by_the_piece_and_what_by_the_token(units: Any, billed: A
     answer = {"id": "e", "meta": {"billed_units": units}}
     assert cohere.read("/v2/embed", answer, {}).usage.input == billed
     assert cohere.billable_units("/v2/embed", {"model": "embed-v4.0"}, answer) == pieces
+
+
+@pytest.mark.parametrize(
+    ("operation", "model", "answer", "cost"),
+    [
+        ("chat", "command-r-08-2024", {"message": {"role": "assistant", "content": []}, "usage": USAGE},
+         (50 * 0.15 + 4 * 0.6) / 1e6),
+        ("chat", "command-r-08-2024", {"text": "So.", "meta": USAGE}, (50 * 0.15 + 4 * 0.6) / 1e6),
+        ("embeddings", "embed-v4.0", {"embeddings": {"float": [[0.5]]}, "meta": {"billed_units": {"input_tokens": 9}}},
+         9 * 0.12 / 1e6),
+        ("rerank", "rerank-v3.5", {"results": [], "meta": {"billed_units": {"search_units": 1}}}, None),
+    ],
+)  # fmt: skip
+def test_a_response_is_recognised_without_its_request(
+    operation: str, model: str, answer: dict[str, Any], cost: float | None
+) -> None:
+    record = Record(id="1", provider_name="cohere", request_model=model, response_body=json.dumps(answer).encode())
+    derive(record)
+    assert (record.operation_name, record.cost) == (operation, None if cost is None else pytest.approx(cost))
