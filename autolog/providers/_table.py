@@ -25,8 +25,8 @@ class Row:
         own_paths: the same for further paths, which identify the format only at its own hosts and at those that the
             user names for it; empty for none.
         anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
-        marks: keys that identify the format in requests, responses or their usage of unknown origin; `type:X` stands for
-            a response whose `type` is X.
+        marks: keys that identify the format in requests, responses and their usage, if their origin is unknown;
+            `type:X` stands for a response whose `type` is X.
     """
 
     module: str
