@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe, safe_json, seconds, tokens
@@ -35,10 +35,21 @@ def table_width(screen: Console, wide: bool = False) -> int | None:
     return screen.width if known and not wide else None
 
 
+class _Lines:
+    """Lines of text, rendered without rich's search for places to wrap them: half the time of long tables."""
+
+    def __init__(self, lines: Iterable[Text]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, screen: Console, _: ConsoleOptions) -> RenderResult:
+        for line in self._lines:
+            styled = Text().join([line]) if line.style else line  # `render` leaves out the style of the whole
+            yield from styled.render(screen, end="\n")
+
+
 def print_lines(screen: Console, lines: Iterable[Text]) -> None:
     """Print lines of text without wrapping them."""
-    for line in lines:
-        screen.print(line, soft_wrap=True)
+    screen.print(_Lines(lines), soft_wrap=True, end="")
 
 
 def print_prose(screen: Console, prose: Text, indent: str = "") -> None:

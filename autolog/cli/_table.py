@@ -100,29 +100,44 @@ def _room(widths: Mapping[int, int], width: int) -> int:
 
 def _aligned(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list[list[Text]]:
     """Return the cells, with figures padded so that the decimal points of a column are aligned."""
-    aligned = [[cell.copy() for cell in row] for row in cells]
+    aligned = [list(row) for row in cells]
     for index, column in enumerate(columns):
         if column.point:
+            for row in aligned:
+                row[index] = row[index].copy()
             _align_points([row[index] for row in aligned])
     return aligned
 
 
 def _align_points(cells: Sequence[Text]) -> None:
-    """Pad figures so that their decimal points are aligned."""
+    """Pad figures in place so that their decimal points are aligned."""
     after = [len(cell.plain.partition(".")[2]) + ("." in cell.plain) if cell.plain else 0 for cell in cells]
+    most = max(after, default=0)
     for cell, digits in zip(cells, after, strict=True):
-        if any(char.isdigit() for char in cell.plain):
-            cell.append(" " * (max(after) - digits))
+        if digits < most and any(char.isdigit() for char in cell.plain):
+            cell.append(" " * (most - digits))
 
 
 def _line(columns: Sequence[Column], cells: Sequence[Text], widths: Mapping[int, int]) -> Text:
+    last = max(widths)
     parts = []
     for index, width in widths.items():
-        cell = cells[index].copy()
-        cell.truncate(width, overflow="ellipsis")
-        if columns[index].right or columns[index].point:
-            cell.pad_left(width - cell.cell_len)
-        elif index != max(widths):
-            cell.pad_right(width - cell.cell_len)
-        parts.append(cell)
+        right = columns[index].right or columns[index].point
+        parts.append(_fitted(cells[index], width, right, pad=right or index != last))
     return Text(_GAP).join(parts)
+
+
+def _fitted(cell: Text, width: int, right: bool, pad: bool) -> Text:
+    """Return a cell cut to a width and, with `pad`, filled up to it."""
+    missing = width - cell.cell_len
+    if missing == 0 or (missing > 0 and not pad):
+        return cell
+    cell = cell.copy()
+    if missing < 0:
+        cell.truncate(width, overflow="ellipsis")
+        missing = width - cell.cell_len  # one, if half of a wide character was cut off
+    if pad and right:
+        cell.pad_left(missing)
+    elif pad:
+        cell.pad_right(missing)
+    return cell

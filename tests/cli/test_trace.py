@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from commands import output, run
+from rich.console import Console
+from rich.text import Text
 
 from autolog._record.record import Record
+from autolog.cli._render import print_lines
 from autolog.errors import AutologError
 from autolog.stores._contract import Store
 
@@ -43,3 +48,10 @@ def test_a_part_of_several_traces_ids_lists_them(traces: Store) -> None:
     refused = run("logs", "--trace", "ab")
     assert refused.exit_code == 2
     assert TRACES[1] in refused.output
+
+
+def test_lines_are_printed_in_their_styles_and_never_wrapped() -> None:
+    page = io.StringIO()
+    screen = Console(file=page, force_terminal=True, color_system="standard", width=20, legacy_windows=False)
+    print_lines(screen, [Text("a rule", style="dim"), Text.assemble(("red", "red"), " and", " plain" * 9), Text("")])
+    assert page.getvalue() == f"\x1b[2ma rule\x1b[0m\n\x1b[31mred\x1b[0m and{' plain' * 9}\n\n"
