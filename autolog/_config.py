@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ class Config(msgspec.Struct, frozen=True):
         endpoint: base URL of a server to ship to instead, autolog's own or a vendor's.
         api_key: the API key for that server.
         dialect: the wire format of that server (`dialects.shipping()`).
+        headers: further headers of requests that ship records there, such as `{"x-mlflow-experiment-id": "1"}`;
+            in the environment `name=value,other=value`.
         hosts: further hosts that serve models, each with its wire format, such as `{"llm.internal:8000": "openai"}`;
             in the environment `llm.internal:8000=openai,other=gemini`.
         prices: prices by your own contract: either a mapping of model names to dollars per million tokens,
@@ -39,8 +42,8 @@ class Config(msgspec.Struct, frozen=True):
             known price, `unreserved` those while the budget's ledger or server fails. `{"server": True, "then":
             MyError}` enforces the budgets of the server at `endpoint`, with one request per call. Not read from the
             environment.
-        sinks: further destinations for every record: store URLs, or mappings with endpoint, api_key and dialect. Not
-            read from the environment.
+        sinks: further destinations for every record: store URLs, or mappings with endpoint, api_key, dialect and
+            headers. Not read from the environment.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
         max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only the
@@ -69,6 +72,7 @@ class Config(msgspec.Struct, frozen=True):
     endpoint: str | None = None
     api_key: str | None = None
     dialect: str = "native"
+    headers: dict[str, str] = {}
     hosts: dict[str, str] = {}
     sinks: tuple[Any, ...] = ()
     prices: Any = None
@@ -96,6 +100,7 @@ class Config(msgspec.Struct, frozen=True):
         if "://" not in self.store:
             raise ConfigError("store", f"{shown(self.store)!r} is not a store URL; write for example {DEFAULT_STORE!r}")
         check_target(self.endpoint, self.dialect)
+        check_headers(self.headers)
         for sink in self.sinks:
             check_sink(sink)
         check_hosts(self.hosts)
@@ -145,6 +150,25 @@ def check_target(endpoint: Any, dialect: Any) -> None:
         raise ConfigError("dialect", f"{dialect!r} needs {error.name}: pip install 'autolog-llm[ship]'") from error
 
 
+#: The characters of a header's name (RFC 9110, section 5.6.2) and of its value.
+_HEADER_NAME, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t\x20-\x7e]*")
+
+
+def check_headers(headers: Any) -> None:
+    """Check that `headers` maps names of HTTP headers to their values. Values are not shown, as they may be secret.
+
+    Raises:
+        ConfigError: if it does not; the message says why.
+    """
+    if not isinstance(headers, Mapping):
+        raise ConfigError("headers", "is not a mapping of names to values")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigError("headers", f"{name!r} is not the name of a header")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise ConfigError("headers", f"the value of {name!r} is not a string of printable ASCII characters")
+
+
 def check_hosts(hosts: Mapping[str, str]) -> None:
     """Check that `hosts` are host names with known wire formats.
 
@@ -184,6 +208,9 @@ def check_prices(prices: Any) -> None:
                 )
 
 
+_SINK_KEYS = frozenset({"endpoint", "api_key", "dialect", "headers"})
+
+
 def check_sink(sink: Any) -> None:
     """Check that one entry of `sinks` is valid.
 
@@ -192,11 +219,14 @@ def check_sink(sink: Any) -> None:
     """
     if isinstance(sink, str) and "://" in sink and not sink.startswith("http"):
         return
-    if not isinstance(sink, Mapping) or not sink.get("endpoint") or set(sink) - {"endpoint", "api_key", "dialect"}:
+    if not isinstance(sink, Mapping) or not sink.get("endpoint") or set(sink) - _SINK_KEYS:
         given = f"a mapping with {', '.join(map(str, sink))}" if isinstance(sink, Mapping) else repr(shown(str(sink)))
-        problem = f"{given} is neither a store URL nor a mapping with endpoint, and possibly api_key and dialect"
+        problem = (
+            f"{given} is neither a store URL nor a mapping with endpoint, and possibly api_key, dialect and headers"
+        )
         raise ConfigError("sinks", problem)
     check_target(sink["endpoint"], sink.get("dialect", "native"))
+    check_headers(sink.get("headers") or {})
 
 
 NAMES: tuple[str, ...] = Config.__struct_fields__
@@ -236,6 +266,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 _DEFAULTS = dict(zip(NAMES, Config.__struct_defaults__, strict=True))
 _KINDS = {
     **{name: type(default) for name, default in _DEFAULTS.items() if default is not None},
+    "headers": dict,
     "hosts": dict,
     "max_field_chars": int,
     "sample_keep_slow": float,
@@ -244,6 +275,8 @@ _KINDS = {
 _OPTIONAL = frozenset(name for name, default in _DEFAULTS.items() if default is None)
 #: Options of any type, which `check_prices` and `read_rules` validate.
 _ANY = frozenset({"prices", "redact"})
+#: Options whose values are not shown.
+_SECRET = frozenset({"api_key", "headers"})
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -261,14 +294,12 @@ def _typed(name: str, value: Any, kind: type) -> Any:
         except (TypeError, ValueError):
             pass
     elif kind is dict and isinstance(value, str) and all("=" in pair for pair in value.split(",")):
-        return {
-            host.strip(): format_name.strip()
-            for host, _, format_name in (pair.partition("=") for pair in value.split(","))
-        }
+        return {key.strip(): entry.strip() for key, _, entry in (pair.partition("=") for pair in value.split(","))}
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
     elif isinstance(value, kind):
         return value
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
-    raise ConfigError(name, f"{value!r} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")
+    given = "the value" if name in _SECRET else repr(value)
+    raise ConfigError(name, f"{given} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")

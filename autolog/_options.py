@@ -55,6 +55,7 @@ class SinkOptions(TypedDict, total=False):
     endpoint: Required[str]
     api_key: str | None
     dialect: str
+    headers: Mapping[str, str]
 
 
 class RedactionOptions(TypedDict, total=False):
@@ -76,6 +77,7 @@ class Options(TypedDict, total=False):
     endpoint: str | None
     api_key: str | None
     dialect: str
+    headers: Mapping[str, str]
     hosts: Mapping[str, str]
     sinks: Sequence[str | SinkOptions]
     prices: Mapping[str, Price] | Callable[[Record], float | None] | None

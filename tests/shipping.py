@@ -32,6 +32,7 @@ class Backend(ThreadingHTTPServer):
     Attributes:
         answers: the next replies, each a status, headers and a body.
         request_times: the monotonic time of each request.
+        request_headers: the headers of each request, by their names in lower case.
     """
 
     daemon_threads = True
@@ -42,6 +43,7 @@ class Backend(ThreadingHTTPServer):
         self.answers: list[tuple[int, dict[str, str], bytes | None]] = []
         self.otherwise: tuple[int, dict[str, str], bytes | None] = (200, {}, None)
         self.request_times: list[float] = []
+        self.request_headers: list[dict[str, str]] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         server: Any = self.server
         body = self.rfile.read(int(self.headers["content-length"]))
         server.request_times.append(time.monotonic())
+        server.request_headers.append({name.lower(): value for name, value in self.headers.items()})
         status, headers, reply = server.answers.pop(0) if server.answers else server.otherwise
         if reply is None:
             reply = stored(body) if self.path == "/api/v1/records" else b'{"id": "1", "success": true}'

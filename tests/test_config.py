@@ -85,7 +85,8 @@ def test_the_public_names_are_exact() -> None:
     "options",
     [{"store": "user:a-secret@host"}, {"endpoint": "clickhouse://user:a-secret@host"}, {"endpoint": "host?key=a-secret"},
      {"sinks": ["https://a-secret@host"]}, {"sinks": [{"endpoint": "http://host", "api_key": "a-secret", "key": ""}]},
-     {"sinks": [{"endpoint": "ftp://user:a-secret@host"}]}],
+     {"sinks": [{"endpoint": "ftp://user:a-secret@host"}]}, {"headers": {"a": "a-secret\n"}}, {"headers": ["a-secret"]},
+     {"headers": "authorization: a-secret"}, {"sinks": [{"endpoint": "http://host", "headers": ["a-secret"]}]}],
 )  # fmt: skip
 def test_messages_about_destinations_name_no_secret(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as refused:

@@ -72,7 +72,7 @@ def targets(config: Config) -> list[Any]:
     first = (
         config.store
         if config.endpoint is None
-        else {"endpoint": config.endpoint, "api_key": config.api_key, "dialect": config.dialect}
+        else {name: getattr(config, name) for name in ("endpoint", "api_key", "dialect", "headers")}
     )
     return [first, *config.sinks]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import email.utils
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +31,9 @@ class HTTPSink:
         AutologError: if httpx2 is not installed.
     """
 
-    def __init__(self, endpoint: str, api_key: str | None, dialect: str) -> None:
+    def __init__(
+        self, endpoint: str, api_key: str | None, dialect: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         try:
             import httpx2
         except ImportError as error:
@@ -41,7 +44,11 @@ class HTTPSink:
         """The encoding to use instead of JSON, once the backend has refused JSON and accepted this."""
         #: The maximum number of records per `write`.
         self.batch = 500 if self._dialect.batches else 20
-        self._headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
+        self._headers = {
+            "user-agent": "autolog",
+            **(_key_headers(self._dialect, api_key) if api_key else {}),
+            **{name.lower(): value for name, value in headers.items()},
+        }
         # Loading the machine's certificates delays the first record by 30 ms: do so only for https.
         encrypted = self._endpoint.lower().startswith("https:")
         self._client = httpx2.Client(timeout=TIMEOUT, verify=encrypted)
@@ -193,7 +200,6 @@ def _retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
-def _key_header(dialect: ShippingDialect, key: str) -> dict[str, str]:
-    if not dialect.key_headers:
-        return {"authorization": f"Bearer {key}"}
-    return {dialect.key_headers[0]: key}
+def _key_headers(dialect: ShippingDialect, key: str) -> dict[str, str]:
+    own = dict.fromkeys(dialect.key_headers[:1], key)
+    return own if own and not getattr(dialect, "bearer", False) else {**own, "authorization": f"Bearer {key}"}

@@ -311,14 +311,17 @@ class Journal:
 
 
 def journal_for(config: Config, target: Any) -> Journal:
-    """Return the journal for a target: a store's URL, or a mapping with endpoint, dialect and api_key.
+    """Return the journal for a target: a store's URL, or a mapping with endpoint, dialect, api_key and headers.
 
-    Targets that differ only in their API key are distinct, because the keys may belong to different projects.
+    Targets that differ only in their API key or headers are distinct, because these may name different projects.
     """
     if isinstance(target, str):
         name = shown(target)
     else:
-        key = hashlib.sha256(str(target.get("api_key") or "").encode()).hexdigest()[:8]
+        credentials = str(target.get("api_key") or "") + "".join(
+            map(str, sorted((target.get("headers") or {}).items()))
+        )
+        key = hashlib.sha256(credentials.encode()).hexdigest()[:8]
         name = f"{target['endpoint']} {target.get('dialect', 'native')} {key}"
     spare = config.journal == DEFAULT_JOURNAL
     return Journal(Path(config.journal), name, config.journal_max_bytes, config.journal_max_age, spare)

@@ -46,7 +46,9 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:
-    """Open the sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
+    """Open the sink for a store URL, or for a mapping with endpoint, api_key, dialect and headers."""
     if isinstance(target, str):
         return StoreSink(open_store(target))
-    return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))
+    return HTTPSink(
+        target["endpoint"], target.get("api_key"), target.get("dialect", "native"), target.get("headers") or {}
+    )

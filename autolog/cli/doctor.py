@@ -152,7 +152,7 @@ def _probe(config: Config, address: str) -> Check:
     now = datetime.now(UTC)
     span = Record(id=new_record_id(int(now.timestamp() * 1000)), kind="span", name="autolog doctor", start_time=now,
                   end_time=now, created_at=now)  # fmt: skip
-    sink, name = HTTPSink(address, config.api_key, "otlp"), shown(address)
+    sink, name = HTTPSink(address, config.api_key, "otlp", config.headers), shown(address)
     try:
         refused = sink.write([span])
     except AutologError as error:

@@ -55,7 +55,10 @@ class Dialect(Protocol):
 
     @property
     def key_headers(self) -> Sequence[str]:
-        """The headers that may hold the key, in lower case; shipping uses the first, else `Authorization: Bearer`."""
+        """The headers that may hold the key, in lower case; shipping uses the first, else `Authorization: Bearer`.
+
+        A dialect's module with `bearer = True` is shipped with both.
+        """
 
     @property
     def prefixes(self) -> Sequence[str]:

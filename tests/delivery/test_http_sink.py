@@ -47,6 +47,19 @@ def test_every_dialect(server: Live, dialect: str) -> None:
     assert autolog.status()["endpoint"] == server.url + BASES[dialect]
 
 
+@pytest.mark.parametrize("in_sinks", [False, True])
+def test_an_opentelemetry_backend_gets_the_key_as_a_bearer_token_and_the_further_headers(
+    moody: Backend, in_sinks: bool, tmp_path: Path
+) -> None:
+    moody.otherwise = (200, {}, b"{}")
+    target = {"endpoint": moody.url, "api_key": KEY, "dialect": "otlp", "headers": {"X-Scope": "shop"}}
+    autolog.configure(**({"store": f"sqlite:///{tmp_path}/a.db", "sinks": [target]} if in_sinks else target))  # type: ignore[arg-type]
+    call_openai()
+    autolog.flush()
+    assert [headers.get("x-scope") for headers in moody.request_headers] == ["shop"]
+    assert {headers.get("authorization") for headers in moody.request_headers} == {f"Bearer {KEY}"}
+
+
 def test_retries_until_it_is_taken(moody: Backend) -> None:
     moody.answers = [(500, {}, b""), (429, {"retry-after": "1"}, b""), (503, {}, b"")]
     autolog.configure(endpoint=moody.url)

@@ -507,6 +507,18 @@ def test_what_is_no_export_request_is_refused(server: Server, body: Any) -> None
     assert answer.json()["message"]
 
 
+@pytest.mark.parametrize(("status", "answers"), [("error", None), ("ok", [{"type": "json", "content": {"left": 2}}])])
+def test_a_body_of_an_unknown_shape_is_shipped_as_json_and_that_of_an_error_as_no_answer(
+    status: str, answers: list[Any] | None
+) -> None:
+    record = Record(id="a", kind="llm", status=status, response_body=b'{"left": 2}')
+    (span,) = json.loads(otlp.encode_request([record]).body)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    attributes = {attribute["key"]: attribute["value"].get("stringValue") for attribute in span["attributes"]}
+    messages = attributes.get("gen_ai.output.messages")
+    assert (messages and json.loads(messages)[0]["parts"]) == answers
+    assert attributes.get("llm.output_messages.0.message.content") == ('{"left": 2}' if answers else None)
+
+
 @pytest.mark.parametrize(
     ("environment", "resource"),
     [

@@ -25,5 +25,6 @@ name = "otlp"
 why_not_shipped = ""
 batches = True
 binary = "autolog.dialects.otlp._binary"
-key_headers = ("api_key",)  # Arize's and Phoenix's, as `OTEL_EXPORTER_OTLP_HEADERS` or their own settings have it
+key_headers = ("api_key",)  # Arize's, and Phoenix's until it had logins
+bearer = True  # Phoenix's, and the Collector's `bearertokenauth`
 prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/", "/api/public/otel/")

@@ -55,6 +55,8 @@ def _conversation(record: Record, request: Any, response: Any) -> Attributes:
     """Return the messages of a model call, in the form of both conventions."""
     sent = request_messages(request) if request is not None else []
     received = response_messages(response) if response is not None else []
+    if record.status == "error":  # without a part of an answer, the body is the error's
+        received = [message for message in received if any(part.kind != "json" for part in message.parts)]
     text = "\n".join(filter(None, map(plain_text, received)))
     reasons = record.response_finish_reasons or ["unknown"]
     answered = [
@@ -87,6 +89,8 @@ def _genai_part(part: Part) -> Json:
         return {"type": "tool_call_response", "id": part.id, "response": part.value}
     if part.kind in {"text", "reasoning"}:
         return {"type": part.kind, "content": part.text}
+    if part.kind == "json":
+        return {"type": "json", "content": part.value}
     return {"type": part.kind, "content": part.text or None}  # media are only in the raw body
 
 
@@ -98,7 +102,8 @@ def _openinference(prefix: str, messages: Sequence[Message]) -> Attributes:
     for number, message in enumerate(messages):
         start = f"{prefix}.{number}.message."
         found[start + "role"] = message.role
-        found[start + "content"] = "\n".join(part.text for part in message.parts if part.text) or None
+        texts = (text_of(part.value) if part.kind == "json" else part.text for part in message.parts)
+        found[start + "content"] = "\n".join(filter(None, texts)) or None
         calls = [part for part in message.parts if part.kind == "tool_call"]
         for at, call in enumerate(calls):
             called = f"{start}tool_calls.{at}.tool_call."
