@@ -28,8 +28,8 @@ from autolog._guard import guard, pass_on, report
 
 #: The most values yielded by a generator that are kept.
 MAX_YIELDED = 1_000
-#: The attributes in which responses of web frameworks keep their generator: Starlette and FastAPI; Werkzeug and Flask.
-_STREAMS = ("body_iterator", "response")
+#: The attributes in which responses of web frameworks keep their generator: Starlette and FastAPI; Flask; Django.
+_STREAMS = ("body_iterator", "response", "_iterator")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ def decorate(
     capture_output: bool,
     make_budget: Callable[[], Any] | None = None,
 ) -> Any:
-    """Return `function` with every call recorded; classmethods and staticmethods are supported.
+    """Return `function` with every call recorded; what makes it a method or an attribute of a class is kept.
 
     Raises:
         TypeError: if `function` is not a function or method.
@@ -157,6 +157,11 @@ def decorate(
     if isinstance(function, (classmethod, staticmethod)):
         inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output, make_budget)
         return type(function)(inner)
+    if isinstance(function, property) and function.fget is not None:
+        return function.getter(decorate(function.fget, emit, name, kind, capture_input, capture_output, make_budget))
+    if isinstance(function, functools.cached_property):
+        function.func = decorate(function.func, emit, name, kind, capture_input, capture_output, make_budget)
+        return function
     if inspect.isclass(function) or not callable(function):
         raise TypeError(f"@autolog decorates functions and methods, not {function!r}")
     options = _options(function, name, kind, capture_input, capture_output)
@@ -167,8 +172,18 @@ def decorate(
     if inspect.isgeneratorfunction(function):
         return _wrap_generator(function, emit, options, _drive, inspect.CO_GENERATOR)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        return _wrap_async(function, emit, options)
-    return _wrap_sync(function, emit, options)
+        return _with_methods_of(function, _wrap_async(function, emit, options))
+    return _with_methods_of(function, _wrap_sync(function, emit, options))
+
+
+def _with_methods_of(function: Any, wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `wrapper` with the methods of a callable object, such as `cache_clear` or a Celery task's `delay`."""
+    if not isinstance(function, (FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        kind = function.__class__  # that of the task itself, if it is one of Celery's proxies
+        for name in dir(kind):
+            if name[0] != "_" and callable(getattr(kind, name, None)) and not hasattr(wrapper, name):
+                setattr(wrapper, name, getattr(function, name))
+    return wrapper
 
 
 def _options(

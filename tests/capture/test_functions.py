@@ -6,6 +6,7 @@ import array
 import asyncio
 import dataclasses
 import enum
+import functools
 import gc
 import inspect
 import json
@@ -279,6 +280,41 @@ def test_methods(records: Records) -> None:
     assert (records[4].kind, records[4].operation_name) == ("tool", "execute_tool")
 
 
+def test_properties(records: Records) -> None:
+    class Basket:
+        @autolog
+        @property
+        def total(self) -> int:
+            return 3
+
+        @total.setter
+        def total(self, value: int) -> None:
+            self.paid = value
+
+        @autolog
+        @functools.cached_property
+        def size(self) -> int:
+            return 2
+
+    basket = Basket()
+    basket.total = 5
+    assert (basket.total, basket.paid, basket.size, basket.size) == (3, 5, 2, 2)
+    assert [record.name.rpartition(".")[2] for record in records if record.name] == ["total", "size"]
+
+
+def test_methods_of_a_callable_object_stay_with_it(records: Records) -> None:
+    @autolog
+    @functools.lru_cache
+    def square(number: int) -> int:
+        return number * number
+
+    assert square(2) == square(2) == 4
+    assert len(records) == 2
+    assert square.cache_info().hits == 1
+    square.cache_clear()
+    assert square.cache_info().hits == 0
+
+
 def test_a_decorated_function_is_what_it_was() -> None:
     assert (
         str(inspect.signature(add))
@@ -380,8 +416,13 @@ async def talk_later(words: int) -> AsyncGenerator[int, None]:
 class Response:
     """A streamed response as web frameworks have it: it keeps a generator, and is read when its function has ended."""
 
-    def __init__(self, stream: Any) -> None:
-        self.body_iterator = stream
+    def __init__(self, stream: Any, attribute: str = "body_iterator") -> None:
+        self.attribute = attribute
+        setattr(self, attribute, stream)
+
+    @property
+    def stream(self) -> Any:
+        return getattr(self, self.attribute)
 
 
 async def collected(stream: Any) -> list[Any]:
@@ -402,8 +443,9 @@ def test_a_generator_belongs_to_where_it_was_made(records: Records, make: Any) -
     assert {record.user for record in records if record.name != "outer"} == {"u"}
 
 
+@pytest.mark.parametrize("attribute", ["body_iterator", "response", "_iterator"])
 @pytest.mark.parametrize("make", [talk, talk_later])
-def test_a_response_that_a_function_returned_stays_in_its_trace(records: Records, make: Any) -> None:
+def test_a_response_that_a_function_returned_stays_in_its_trace(records: Records, make: Any, attribute: str) -> None:
     def plain() -> Generator[int, None, None]:
         add(1)
         yield 1
@@ -416,14 +458,14 @@ def test_a_response_that_a_function_returned_stays_in_its_trace(records: Records
 
     @autolog
     async def route() -> Response:
-        responses.append(Response(plain() if make is talk else plain_later()))
+        responses.append(Response(plain() if make is talk else plain_later(), attribute))
         return responses[0]
 
     async def serve() -> list[Any]:
         with autolog.context(user="u"):
             response = await route()
         assert response is responses[0]
-        return await collected(response.body_iterator)
+        return await collected(response.stream)
 
     assert asyncio.run(serve()) == [1]
     parent, child = records
