@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autolog._record.bodies import decode_json
 
@@ -74,6 +74,8 @@ def _fold(body: bytes) -> Folded:
     frame = _frame_of(blocks) if len(blocks) > _FEW else None
     if frame is None:
         return Folded(body, b"")
+    if (folded := _fold_run(blocks, frame, separator)) is not None:
+        return folded
     slots = _slots_of_all(blocks, frame)
     done: list[bytes] = []
     pieces: list[bytes] = []
@@ -82,14 +84,22 @@ def _fold(body: bytes) -> Folded:
         after = at
         while slots[after] is not None:
             after += 1
-        if after > at + 1 and (whole := _one_event(slots[at:after], frame, pieces)) is not None:
+        if after > at + 1 and (whole := _one_event(_columns(slots[at:after]), frame, pieces)) is not None:
             done.append(whole)
         else:
             after = max(after, at + 1)
             done += blocks[at:after]
         at = after
-    is_long = max(map(len, pieces), default=0) >= _LONG
-    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if is_long else b"")
+    return Folded(separator.join(done), _searchable(pieces))
+
+
+def _columns(events: list[list[bytes] | None]) -> list[list[bytes]]:
+    """Return the values of each slot, from the slot values of each event."""
+    return [list(column) for column in zip(*filter(None, events), strict=True)]
+
+
+def _searchable(pieces: list[bytes]) -> bytes:
+    return b'"%s"' % b'"\n"'.join(pieces) if max(map(len, pieces), default=0) >= _LONG else b""
 
 
 #: A call has two bodies, the request's and the response's.
@@ -131,6 +141,47 @@ def _kind(parts: list[bytes], at: int) -> str | None:
 _HOLDS = {"piece": _TEXT, "padding": _TEXT, "number": _NUMBER, "end": _END}
 
 
+def _fold_run(blocks: list[bytes], frame: _Frame, separator: bytes) -> Folded | None:
+    """Fold a stream of which all events fit the frame but some at the beginning and the end; None for any other.
+
+    Looking at all events together takes a third of the time of looking at each.
+    """
+    start, end = frame.start, frame.end
+
+    def fits(number: int) -> bool:
+        return blocks[number].startswith(start) and blocks[number].endswith(end)
+
+    first = next(filter(fits, range(len(blocks))), len(blocks))
+    last = next(filter(fits, range(len(blocks) - 1, first, -1)), first)
+    run = blocks[first : last + 1]
+    middles = [block[len(start) : -len(end) or None] for block in run]
+    together = b"".join((start, (end + separator + start).join(middles), end))
+    if len(run) < 2 or together != separator.join(run):
+        return None
+    columns: list[list[bytes]] = []
+    for seam in frame.seams:
+        cut = [middle.partition(seam) for middle in middles]
+        if not all(found for _, found, _ in cut):
+            return None
+        columns.append([slot for slot, _, _ in cut])
+        middles = [rest for _, _, rest in cut]
+    columns.append(middles)
+    if frame.seams and not all(map(_all_hold, frame.kinds, columns)):
+        return None
+    pieces: list[bytes] = []
+    whole = _one_event(columns, frame, pieces)
+    if whole is None:
+        return None
+    return Folded(separator.join([*blocks[:first], whole, *blocks[last + 1 :]]), _searchable(pieces))
+
+
+def _all_hold(kind: str, slots: list[bytes]) -> bool:
+    """Return whether all these may be the values of a slot of this kind."""
+    together = b"".join(slots)
+    plain = _HOLDS[kind] is _TEXT and b'"' not in together and b"\\" not in together
+    return plain or all(map(_HOLDS[kind].fullmatch, slots))
+
+
 def _slots_of_all(blocks: list[bytes], frame: _Frame) -> list[list[bytes] | None]:
     """Return each event's slot values, or None for an event that does not fit the frame; a final None marks the end."""
     start, end = frame.start, frame.end
@@ -159,19 +210,22 @@ def _slots_in(middle: bytes, frame: _Frame) -> list[bytes] | None:
     return slots
 
 
-def _one_event(run: list[Any], frame: _Frame, pieces: list[bytes]) -> bytes | None:
+def _one_event(columns: list[list[bytes]], frame: _Frame, pieces: list[bytes]) -> bytes | None:
     """Return the first event of a run with the concatenated text of all, and add their slot values to `pieces`.
 
     Returns None if the pieces do not join to a valid JSON string.
+
+    Args:
+        columns: the values of each slot in all events of the run.
     """
     at = frame.kinds.index("piece")
-    texts = [slots[at] for slots in run]
+    texts = columns[at]
     text = b"".join(texts)
     if (b'"' in text or b"\\" in text) and not all(map(_TEXT.fullmatch, texts)):
         return None
     if decode_json(b'"%s"' % text) is None:
         return None
-    pieces += texts if len(frame.kinds) == 1 else chain(*run)
-    first = [*run[0]]
+    pieces += chain(*columns)
+    first = [column[0] for column in columns]
     first[at] = text
     return b"".join((frame.start, *chain(*zip(first, [*frame.seams, frame.end], strict=True))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autolog._record import folded as _folded
 from autolog._record.folded import fold
 from autolog._record.streams import read_events
 from autolog.providers import anthropic, openai
@@ -78,6 +79,21 @@ def test_a_folded_stream_reads_as_the_stream_does(seed: int, end: str) -> None:
         assert assembled(path, folded) == assembled(path, body)
         assert len(read_events(folded, STREAM)) < 20 < len(events)
         assert pieces == b""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_events_are_folded_together_as_each_on_its_own(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(seed)
+    texts = chance.choices([*TEXTS, "a" * 16], k=40)
+    others = [f"w{at}" for at in range(40)]
+    streams = [sse(events) for events in (chat(texts), chat(texts, padded=True), chat(others), response(others))]
+    streams += [sse(message(texts), named=True), sse([*chat(others), {"type": "ping"}, *chat(others)])]
+    together = [_folded._fold(stream) for stream in streams]
+    monkeypatch.setattr(_folded, "_fold_run", lambda *_: None)
+    singly = [_folded._fold(stream) for stream in streams]
+    assert [each.body for each in together] == [each.body for each in singly]
+    for one, other in zip(together, singly, strict=True):
+        assert sorted(one.pieces.split(b"\n")) == sorted(other.pieces.split(b"\n"))
 
 
 def test_pieces_that_may_be_something_by_themselves_are_told() -> None:
