@@ -18,8 +18,9 @@ from autolog._record.bodies import decode_json
 _FEW = 8
 #: The number of events, from the middle of the stream, from which the frame is determined.
 _SAMPLES = 8
-#: The results for streams up to this size, in bytes, are cached for the next caller.
-_REMEMBERED = 1024 * 1024
+#: The results for streams up to these sizes, in bytes, are cached for the next caller: the second size for the latest
+#: ones only, and the first for as many as are searched for secrets together before they are read.
+_SHORT, _REMEMBERED = 32_768, 1024 * 1024
 
 #: Pieces shorter than this many bytes contain neither API keys nor media on their own.
 _LONG = 16
@@ -65,6 +66,8 @@ class _Frame(NamedTuple):
 
 def fold(body: bytes) -> Folded:
     """Fold a stream of server-sent events; a stream without a common frame is returned as it is."""
+    if len(body) <= _SHORT:
+        return _fold_short(body)
     return _fold_once(body) if len(body) <= _REMEMBERED else _fold(body)
 
 
@@ -104,6 +107,7 @@ def _searchable(pieces: list[bytes]) -> bytes:
 
 #: A call has two bodies, the request's and the response's.
 _fold_once = functools.lru_cache(maxsize=2)(_fold)
+_fold_short = functools.lru_cache(maxsize=16)(_fold)
 
 
 def _frame_of(blocks: list[bytes]) -> _Frame | None:
@@ -154,7 +158,8 @@ def _fold_run(blocks: list[bytes], frame: _Frame, separator: bytes) -> Folded | 
     first = next(filter(fits, range(len(blocks))), len(blocks))
     last = next(filter(fits, range(len(blocks) - 1, first, -1)), first)
     run = blocks[first : last + 1]
-    middles = [block[len(start) : -len(end) or None] for block in run]
+    begin, stop = len(start), -len(end) or None
+    middles = [block[begin:stop] for block in run]
     together = b"".join((start, (end + separator + start).join(middles), end))
     if len(run) < 2 or together != separator.join(run):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
+import itertools
 import json
 import os
 import resource
@@ -81,12 +82,15 @@ def transport(http: Any) -> Any:
 
     bodies = {"/chat/completions": CHAT, "/responses": RESPONSE, "/messages": MESSAGE}
     encoded = {path: json.dumps(body).encode() for path, body in bodies.items()}
-    streams = {"/chat/completions": CHAT_STREAM, "/messages": MESSAGE_STREAM}
+    streams: dict[str, list[bytes]] = {"/chat/completions": CHAT_STREAM, "/messages": MESSAGE_STREAM}
+    numbers = itertools.count()
 
     def answer(request: Any) -> Any:
         path = request.url.path.removeprefix("/v1")
         if b'"stream":true' in request.content:
-            return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces(streams[path]))
+            first, *others = streams[path]
+            pieces = [b": %d\n" % next(numbers) + first, *others]  # a comment: no two streams are the same
+            return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces(pieces))
         return http.Response(200, headers={"content-type": "application/json"}, content=encoded[path])
 
     async def answer_later(request: Any) -> Any:
