@@ -101,17 +101,18 @@ _SERVICES = (
     r"api-" + _UUID, r"cal_live_" + _HEX32, r"bb_live_[\w-]{20,}", r"secret-(?:live|test)-[\w=-]{30,}",
 )  # fmt: skip
 
-#: Formats without a fixed beginning, each with a part that every key contains.
-INNER = {
-    r"\dQ~": r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}",  # Azure
-    r"JQQJ99|AAAAACO": r"[A-Za-z0-9]{50,60}(?:JQQJ99|AAAAACO)[A-Za-z0-9]{10,40}",
-    r"\.atlasv1\.": r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",  # Terraform
-    r"\d:A[\w-]{34}": r"(?:bot)?\d{8,10}+:A[\w-]{33,36}",  # Telegram
-    r"\.webhook\.office\.com/": r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
-    r"AZDO|\+ABa|\+ASt|\+AIo": r"[A-Za-z0-9+/]{52,84}(?:AZDO|\+(?:ABa|ASt|AIo))[A-Za-z0-9+/]{4,}={0,2}",  # Azure
-    r"msh[0-9a-f]{15}p1": r"[0-9a-f]{10}msh[0-9a-f]{15}p1[0-9a-f]{6}jsn[0-9a-f]{12}",  # RapidAPI
-    r":APA91b": r"[\w-]{8,24}:APA91b[\w-]{100,}",  # Firebase
-    r"_mmk": r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",  # MaxMind
-    r"-us\d": _HEX32 + r"-us\d{1,2}(?!\d)",  # Mailchimp
-}
+#: Formats without a fixed beginning: a sign that every key contains, a pattern of its surroundings, and the format.
+INNER = (
+    ("Q~", r"\dQ~", r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}"),  # Azure
+    *((sign, sign, rf"[A-Za-z0-9]{{50,60}}{sign}[A-Za-z0-9]{{10,40}}") for sign in ("JQQJ99", "AAAAACO")),
+    (".atlasv1.", r"\.atlasv1\.", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}"),  # Terraform
+    (":A", r":A(?<=\d:A)[\w-]{34}", r"(?:bot)?\d{8,10}+:A[\w-]{33,36}"),  # Telegram
+    (".webhook.office.com/", r"\.webhook\.", r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}"),
+    *((sign, sign.replace("+", r"\+"), r"[A-Za-z0-9+/]{52,84}" + sign.replace("+", r"\+") + "[A-Za-z0-9+/]{4,}={0,2}")
+      for sign in ("AZDO", "+ABa", "+ASt", "+AIo")),  # Azure
+    ("msh", r"msh[0-9a-f]{15}p1", r"[0-9a-f]{10}msh[0-9a-f]{15}p1[0-9a-f]{6}jsn[0-9a-f]{12}"),  # RapidAPI
+    (":APA91b", ":APA91b", r"[\w-]{8,24}:APA91b[\w-]{100,}"),  # Firebase
+    ("_mmk", "_mmk", r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"),  # MaxMind
+    ("-us", r"-us\d", _HEX32 + r"-us\d{1,2}(?!\d)"),  # Mailchimp
+)  # fmt: skip
 FORMATS = (*_MODELS, *_CLOUDS, *_CODE, *_SERVICES)

@@ -17,7 +17,7 @@ def blocks_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     Args:
         lowered: the text in lower case.
     """
-    for search in (_private_keys, _yaml_blocks, _secret_manifests, _columns):
+    for search in (_private_keys, _putty_keys, _yaml_blocks, _secret_manifests, _columns):
         yield from search(text, lowered)
 
 
@@ -30,6 +30,13 @@ _PRIVATE_KEY = re.compile(
 def _private_keys(text: bytes, _: bytes) -> Iterator[Span]:
     if b"PRIVATE KEY" in text:
         yield from (found.span() for found in _PRIVATE_KEY.finditer(text))
+
+
+_PUTTY_KEY = re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")
+
+
+def _putty_keys(text: bytes, _: bytes) -> Iterator[Span]:
+    yield from (found.span(1) for found in _PUTTY_KEY.finditer(text))
 
 
 #: The start of a YAML block scalar; two searches for one character each are faster than one search for either.
@@ -90,7 +97,10 @@ _COLUMNS = {
 }
 _HEADS = tuple(
     re.compile(name + rb"[^\n]{0,200}\n")
-    for name in (PASSWORD.pattern, *(column.pattern for column in _COLUMNS.values()))
+    for name in (
+        rb"p(?=[aw])(?:assw(?:or[dt]|d)|(?:asswor[dt]|ass(?:wd)?|wd?)" + _COLUMN_END + rb")",
+        *(column.pattern for named, column in _COLUMNS.items() if b"pass" not in named),
+    )
 )
 #: The furthest into its line that the column's name is looked for, in bytes.
 _MOST_BEFORE = 200

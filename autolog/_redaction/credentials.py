@@ -15,10 +15,18 @@ from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
-from autolog._redaction.places import IN_COMMANDS, WITH_P, is_chosen, is_given, is_identifier
+from autolog._redaction.places import (
+    IN_COMMANDS,
+    PASSWORD_IN_FILE,
+    SIGNS_OF_OPTIONS,
+    WITH_P,
+    is_chosen,
+    is_given,
+    is_identifier,
+)
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
-from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names
+from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names, inserts_in
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -52,6 +60,7 @@ _DASHED: tuple[_Place, ...] = (
 #: The password of a database's user, as in `IDENTIFIED BY '...'`, perhaps after the way in which it is checked.
 _BY = rb"(?: with [^\s]{1,40})? by "
 _IDENTIFIED = (rb"b(?<=identified b)y ", rb"b(?<=password b)y ")
+_STORED_LOGIN = rb"\"auth(?=[\\\"])"
 _LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
 _CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
@@ -63,7 +72,7 @@ _CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     # Links that log a user in, and Docker's stored logins
     ((_LINK + rb"[\w-]{20}",), ((_LINK + rb"([\w-]{20,512})", looks_random),)),
-    ((rb"\"auth",), ((rb"auth" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + _BASE64, is_login),)),
+    ((_STORED_LOGIN,), ((rb"auth" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
     (_IDENTIFIED, ((rb"identified" + _BY + _QUOTED, is_given), (rb"identified" + _BY + WORD, is_chosen))),
@@ -92,8 +101,6 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"j(?:(?<=eyj)|(?<=ls0tls1crudj))",),
      ((rb"(ls0tls1crudjti[a-z0-9+/=]{20,}+)", holds_private_key),
       (rb"(eyj(?<![\w.+/-]eyj)[\w+/-]{20,}+={0,2})(?![\w.])", holds_named_secret))),
-    ((rb"-(?<=----)(?:end|[- ]begin) ",),
-     ((rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)", _anything),)),
     ((rb"\"kty",),
      ((rb"\"(?:d|k|p|q|dp|dq|qi)" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + rb"([\w-]{20,2048})", _anything),)),
     ((rb":(?<=phrase:)",),
@@ -135,7 +142,15 @@ _KEY_END = re.compile(rb"-----end [a-z0-9 ]{0,40}private key")
 _KEY_LINES = re.compile(rb"[a-z0-9+/=\n\r\\ ]*+")
 
 
-def _ends(_: bytes, lowered: bytes) -> Iterator[Span]:
+#: A key in the format of RFC 4716, whose header has only four dashes.
+_SSH2_KEY = re.compile(rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)")
+
+
+def key_blocks_in(_: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return the spans of private keys without the usual header; arguments as for `credentials_in`."""
+    if b"private key" not in lowered:
+        return
+    yield from (found.span(1) for found in _SSH2_KEY.finditer(lowered))
     last = 0
     for found in _KEY_END.finditer(lowered):
         lines = _KEY_LINES.match(lowered[last : found.start()][::-1])
@@ -156,9 +171,8 @@ _LINE_PATTERN = re.compile(
     rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
 )  # fmt: skip
 #: The words that occur in such a line, and how many bytes before them the line may begin.
-_LINE_WORDS = tuple(
-    patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw", b"rootpw", b"secret"), b" "))
-)
+_WORDS_IN_LINES = (b"auth", b"login", b"pass", b"password", b"indpw", b"rootpw", b"secret")
+_LINE_WORDS = tuple(patterns(dict.fromkeys(_WORDS_IN_LINES, b" ")))
 _LINE_BEFORE = 60
 
 
@@ -189,12 +203,14 @@ _ASSIGNED = (
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
 _BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?=\"))?"
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
-_NAMED = re.compile(
-    rb"(p(?:ass(?:word|wd|phrase|code)?|wd?|sk))s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
+_NAME_OF_ONE = rb"p(?:ass(?:word|wd|phrase|code)?|wd?|sk)"
+_AFTER_NAME = (
+    rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
     rb"(?: for (?:the |my |our )?[\w-]{1,40})?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<\])]{6,256}+)(?=[\s\"'`\\,;&<\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
+_NAMED = re.compile(rb"(" + _NAME_OF_ONE + rb")" + _AFTER_NAME)
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 #: What precedes and follows the word in a sentence that tells a password, which may then look like an identifier:
 #: `my Wi-Fi password is hunter2`.
@@ -290,7 +306,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: The searches with a sign.
 _SIGNED: tuple[Signed, ...] = (
     *((signs, _search_for(places)) for signs, places in _PLACES),
-    ((rb"j(?<=eyj)",), _web_tokens), ((rb"j(?<=eyj)",), _tokens), ((rb"-(?<=----)end ",), _ends),
+    ((rb"j(?<=eyj)",), _web_tokens), ((rb"j(?<=eyj)",), _tokens), ((rb"-(?<=----)(?:end|[- ]begin) ",), key_blocks_in),
     ((_PROOF.pattern,), _proofs), ((rb"_(?<=wpa_)passphrase ", rb"m(?<=nm)cli\b"), _networks),
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
@@ -301,7 +317,7 @@ _SIGNED_IN_BODIES: tuple[Signed, ...] = (
 )  # fmt: skip
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
-    rb"\"auth": b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
+    _STORED_LOGIN: b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
     rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
     rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"_(?<=wpa_)passphrase ": b"pass",
@@ -311,8 +327,23 @@ _BY_WORD = {
 _WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw", b"rootpw", b"secret"})
 _WORDS_FOR_PASSWORDS = frozenset({b"pass", b"pwd", b"pw"})
 WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES, *_WORDS_FOR_PASSWORDS})
+#: The signs of these searches in texts; what precedes a line's word is not looked at.
+_LINE_SIGN = (
+    rb" (?:[^\s\"\\]{1,64} )?" + MAYBE_QUOTE + WORD + MAYBE_QUOTE + rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
+)  # fmt: skip
 _IN_TEXTS = Signs((*_SIGNED, *IN_STATEMENTS, *IN_COMMANDS), _BY_WORD)
 _IN_BODIES = Signs((*_SIGNED, *IN_STATEMENTS, *_SIGNED_IN_BODIES), _BY_WORD)
+
+
+def signs_in_texts() -> Iterator[bytes]:
+    """Yield the signs of credentials in decoded texts, except those of inserted rows and of private keys."""
+    for signs, search in (*_SIGNED, *IN_STATEMENTS):
+        yield from signs if search not in (inserts_in, key_blocks_in) else ()
+    yield from SIGNS_OF_OPTIONS
+    words = [word for word in _WORDS_IN_LINES if not word.startswith(b"p")]
+    yield from (pattern.pattern for pattern in patterns(dict.fromkeys(words, _LINE_SIGN)))
+    rests = (_NAME_OF_ONE[1:] + _AFTER_NAME, rb"ass(?:word)?" + _LINE_SIGN, PASSWORD_IN_FILE[1:])
+    yield rb"p(?=[aws])(?:" + b"|".join(rests) + rb")"
 
 
 def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -321,7 +352,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     Args:
         lowered: the text in lower case.
     """
-    for search in (*_IN_TEXTS.searches(lowered), _lines, _passwords, beside_names):
+    for search in (*_IN_TEXTS.searches(lowered), _lines, _passwords):
         yield from search(text, lowered)
 
 

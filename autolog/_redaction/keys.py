@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from autolog._redaction._formats import FORMATS, INNER, SK_FORMAT, SK_ISSUERS, SK_MODES
 from autolog._redaction.letters import alternatives
@@ -19,8 +19,8 @@ _MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%
 #: The formats that are tried on all words, and those that are tried, too, if a text contains one of their parts: they
 #: would take twice as long as all others.
 _BEGUN = alternatives(pattern.encode() for pattern in (*FORMATS, SK_FORMAT))
-_ANY = _BEGUN + b"|" + "|".join(INNER.values()).encode()
-_PARTS = re.compile("|".join(INNER).encode())
+_ANY = _BEGUN + b"|" + "|".join(key for *_, key in INNER).encode()
+_PARTS = [(sign.encode(), re.compile(part.encode())) for sign, part, _ in INNER]
 #: The character before a key. A pattern that begins with a character set skips all other characters quickly.
 _BEFORE_KEY = rb"[^A-Za-z0-9]"
 #: The same in JSON that could not be parsed, where a letter before a key may belong to an escape.
@@ -29,7 +29,7 @@ _BEFORE_KEY_IN_ESCAPES = rb"[^G-Zg-mo-qsu-z](?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(
 
 def _keys(before: bytes, text: bytes) -> re.Pattern[bytes]:
     """Return the pattern of all formats that may occur in a text."""
-    return _compiled(before, _ANY if _PARTS.search(text) else _BEGUN)
+    return _compiled(before, _ANY if any(sign in text and part.search(text) for sign, part in _PARTS) else _BEGUN)
 
 
 @functools.cache
@@ -70,15 +70,17 @@ def _is_key(word: str) -> bool:
     return start != "sk-" or (known and is_mixed(rest)) or looks_random(rest)
 
 
-def long_words(text: bytes) -> Iterator[Span]:
+def long_words(text: bytes) -> list[Span]:
     """Return the spans of the words that are long enough to be a key."""
     marks = text.translate(_MARKS) + b" "
-    at = marks.find(_LONG)
+    find, words = marks.find, []
+    at = find(_LONG)
     while at >= 0:
-        end = marks.find(b" ", at + RUN)
+        end = find(b" ", at + RUN)
         if end - at <= _BLOB or not _BASE64.fullmatch(text, at, end):
-            yield at, end
-        at = marks.find(_LONG, end)
+            words.append((at, end))
+        at = find(_LONG, end)
+    return words
 
 
 #: Longer base64 words are data, in which anything that looks like a key is there by chance.
@@ -93,7 +95,7 @@ _known_words: set[bytes] = set()
 _MOST_KNOWN, _LONGEST_KNOWN = 16_384, 64
 
 
-def may_hold_key(body: bytes, spans: Iterable[Span] | None = None) -> bool:
+def may_hold_key(body: bytes, spans: Sequence[Span] | None = None) -> bool:
     """Return whether a body may contain a key.
 
     Words found to be none are remembered, which saves 13 us per chat.
@@ -113,13 +115,11 @@ def may_hold_key(body: bytes, spans: Iterable[Span] | None = None) -> bool:
     return False
 
 
-def _words(body: bytes, spans: Iterable[Span]) -> set[bytes]:
+def _words(body: bytes, spans: Sequence[Span]) -> set[bytes]:
     """Return the distinct words at these spans: few in most texts, and repeated in streams."""
-    if b"\\" not in body:
-        return {body[start:end] for start, end in spans}
-    words = set()
-    for start, end in spans:
-        words.add(body[start:end])
-        if start and body[start - 1] == 92:  # its first letter, or its first five as in `\u65e5`, belong to an escape
-            words.update((body[start + 1 : end], body[start + 5 : end]))
+    words = {body[start:end] for start, end in spans}
+    if b"\\" in body:
+        for start, end in spans:
+            if start and body[start - 1] == 92:  # its first letter, or its first five as in `\u65e5`, are an escape's
+                words.update((body[start + 1 : end], body[start + 5 : end]))
     return words

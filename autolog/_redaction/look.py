@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from autolog._redaction.blocks import may_hold_column
 from autolog._redaction.credentials import WORDS, may_hold_credential
@@ -83,10 +83,9 @@ _LEADS = _leads_to(_NAMED)
 _LEADING = tuple(patterns_by_words(_LEADS))
 
 
-@functools.cache
-def _leading_in_texts() -> tuple[tuple[frozenset[bytes], LatePattern], ...]:
-    """Compile the patterns for long texts on first use, because few programs send any."""
-    return tuple(patterns_by_words(_leads_to(_NAMED_IN_TEXT)))
+def names_in_texts() -> Iterator[bytes]:
+    """Yield the signs of secrets that are recognised by their names, in decoded texts."""
+    yield from (pattern().pattern for _, pattern in patterns_by_words(_leads_to(_NAMED_IN_TEXT)))
 
 
 _WANTED = {
@@ -97,7 +96,8 @@ _WANTED = {
 #: One search for all words rules out most texts, and saves some twenty searches for a word and what has to follow it.
 #: Long texts contain most of the words, so for them it is skipped.
 _find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 262_144
-_SCHEMES = re.compile(rb"b(?:earer|asic) +(?=[a-z_.~+/\\-]{0,512}+\d)[\w.~+/\\-]{16}")
+SCHEMES = rb"b(?:earer|asic) +(?=[a-z_.~+/\\-]{0,512}+\d)[\w.~+/\\-]{16}"
+_SCHEMES = re.compile(SCHEMES)
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
 #: An ASCII character that JSON, perhaps inside a JSON string, has written as an escape: printable, a tab or a line end.
@@ -143,15 +143,6 @@ def _may_hold(body: bytes) -> bool:
         or may_hold_column(lowered, words)
         or may_speak(body, lowered, words)
     )
-
-
-def holds_name(part: bytes, lowered: bytes) -> bool:
-    """Return whether a part of a decoded text may contain a secret that is recognised by its name.
-
-    Args:
-        lowered: the part in lower case.
-    """
-    return _leads(lowered, part, _ALL_WORDS, _leading_in_texts())
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

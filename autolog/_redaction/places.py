@@ -214,6 +214,12 @@ IN_COMMANDS: tuple[Signed, ...] = (
     ((rb"-(?<=[ \t]-)(?:[uapwkn]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
     ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd)",), _piped),
 )  # fmt: skip
+#: The same signs for texts, each with the beginning of a word that may be a password.
+_MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&]"
+SIGNS_OF_OPTIONS = (
+    rb"-(?<=[ \t]-)(?:p |[uapwkn][ =]?" + _MAY_BE_ONE + rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
+    rb"-(?<=--)[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE, rb"-(?:stdin|fd)",
+)  # fmt: skip
 _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_options)), {})
 
 
@@ -266,7 +272,7 @@ def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 _BLANK = rb"(?:\s|\\{1,3}[nrt])"
-#: Lines of .netrc, .npmrc and .pgpass, Oracle addresses and PuTTY keys: what comes before a rare letter, the password
+#: Lines of .netrc, .npmrc and .pgpass, and Oracle addresses: what comes before a rare letter, the password
 #: after that letter, and its check.
 _FILES = (
     (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}pass\Z"),
@@ -276,7 +282,14 @@ _FILES = (
     (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
      re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})"), is_given),
     (re.compile(rb"(?:jdb)\Z"), re.compile(rb"c(?<=jdbc):oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@"), bool),
-    (re.compile(rb""), re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)"), bool),
+)  # fmt: skip
+
+
+PASSWORD_IN_FILE = rb"password" + _BLANK + rb"{1,8}[a-z._/:-]{0,200}+[^\sa-z._/:\"\\]"
+#: The signs of those and of passwords in URLs.
+SIGNS_OF_FILES = (
+    rb"_(?=auth)auth ?=", rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:", rb"c(?<=jdbc):oracle:",
+    rb":(?=//[^\s/@\"']{1,780}@)",
 )  # fmt: skip
 
 

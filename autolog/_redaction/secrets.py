@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 
 from autolog._redaction.blocks import blocks_in
-from autolog._redaction.credentials import credentials_in
+from autolog._redaction.credentials import credentials_in, key_blocks_in, signs_in_texts
 from autolog._redaction.encoded import TWICE, url_decoded
+from autolog._redaction.excerpts import search_excerpts
 from autolog._redaction.keys import RUN, keys_in, long_words
 from autolog._redaction.letters import patterns
-from autolog._redaction.look import holds_name
+from autolog._redaction.look import SCHEMES, names_in_texts
 from autolog._redaction.names import (
     PARAMETERS,
     holds_random,
@@ -26,9 +27,11 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.objects import is_hash
-from autolog._redaction.places import passwords_in, passwords_in_files
+from autolog._redaction.places import SIGNS_OF_FILES, passwords_in, passwords_in_files
+from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
-from autolog._redaction.spoken import codes_in, spoken_beyond_ascii, spoken_in
+from autolog._redaction.spoken import AFTER_CODE, codes_in, spoken_beyond_ascii, spoken_in
+from autolog._redaction.statements import beside_names, inserts_in
 
 
 def secrets_in(text: str) -> Iterator[Span]:
@@ -41,11 +44,12 @@ def secrets_in(text: str) -> Iterator[Span]:
 
 def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
     lowered = plain.lower()
-    yield from blocks_in(plain, lowered)
-    for at in range(0, len(plain), _PART):
-        part, small = plain[at : at + _PART + _AROUND], lowered[at : at + _PART + _AROUND]
-        for search in _SEARCHES if len(plain) <= _SHORT or holds_name(part, small) else _SIGNED:
-            yield from ((at + first, at + last) for first, last in search(part, small))
+    for search in _UNLIMITED:
+        yield from search(plain, lowered)
+    if len(plain) <= _SHORT:
+        yield from itertools.chain.from_iterable(search(plain, lowered) for search in _NEAR_SIGNS)
+    else:
+        yield from search_excerpts(plain, lowered, _places(lowered), _NEAR_SIGNS)
     for decoded, place in url_decoded(plain) if depth else ():
         ascii_only = decoded.decode("ascii", "replace").encode("ascii", "replace")
         yield from ((place(start), place(end)) for start, end in _found(ascii_only, depth - 1))
@@ -122,7 +126,9 @@ _SESSION = re.compile(rb"(?i)sess|auth|token|sid\Z|csrf|xsrf|jwt")
 
 
 def _keys(text: bytes, _: bytes) -> Iterator[Span]:
-    return keys_in(text, list(long_words(text)))
+    for at in range(0, len(text), _PART):
+        part = text[at : at + _PART + _AROUND]
+        yield from ((at + start, at + end) for start, end in keys_in(part, long_words(part)))
 
 
 def _values(text: bytes, _: bytes) -> Iterator[Span]:
@@ -168,12 +174,17 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     return looks_random(value) and not (name.lower() == "token" and is_hash(value))
 
 
-#: Searches for signs that are rarer than the names of secrets.
-_SIGNED: tuple[Search, ...] = (_keys, _credentials, _parameters, passwords_in_files, credentials_in, codes_in)
-_SEARCHES: tuple[Search, ...] = (*_SIGNED, _values, _named, _cookies, passwords_in, spoken_in)
+def _signs() -> Iterator[bytes]:
+    yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, SCHEMES, AFTER_CODE)
 
-#: A long text is searched in parts of this many bytes, each extended by enough for one secret and its surroundings. The
-#: names of secrets are searched for values only where `holds_name` sees one, at a third of the cost.
-_PART, _AROUND = 131_072, 8192
-#: Up to this length all searches together take less time than `holds_name`.
+
+_places = Places(_signs)
+#: Searches for secrets of any length, or for what most texts contain anyway, and those of which `_signs` are known.
+_UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in, beside_names)
+_NEAR_SIGNS: tuple[Search, ...] = (
+    _credentials, passwords_in_files, credentials_in, codes_in, _values, _named, _cookies, passwords_in, spoken_in
+)  # fmt: skip
+#: A long text is searched for keys in parts of this many bytes, each extended by enough for one key.
+_PART, _AROUND = 262_144, 8192
+#: Up to this length all searches together take less time than a search for signs.
 _SHORT = 4096

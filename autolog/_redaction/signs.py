@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from autolog._redaction.letters import LatePattern, late
@@ -12,6 +13,10 @@ from autolog._redaction.spans import Search
 #: Patterns of which at least one matches every lower-case text, escaped or not, in which the search finds something.
 #: Each begins with a byte that is rare in prose.
 Signed = tuple[tuple[bytes, ...], Search]
+
+
+#: How far a sign may reach, in bytes, and how many bytes of a text are searched at once, so that other threads can run.
+_REACH, _PART = 2048, 262_144
 
 
 class _Sign(NamedTuple):
@@ -61,3 +66,31 @@ def _by_first(signs: list[tuple[bytes, Search]]) -> Iterator[tuple[bytes, re.Pat
         rests = dict.fromkeys(sign[len(first) :] for sign, _ in same)
         together = re.compile(first + b"(?:" + b"|".join(rests) + b")")
         yield first[-1:], together, [_Sign(late(sign), search) for sign, search in same]
+
+
+class Places:
+    """Finds the places of many signs in long texts.
+
+    Args:
+        signs: returns the signs, which are combined on first use.
+    """
+
+    def __init__(self, signs: Callable[[], Iterable[bytes]]) -> None:
+        self._signs = signs
+
+    @functools.cached_property
+    def _patterns(self) -> list[tuple[bytes, re.Pattern[bytes]]]:
+        grouped: dict[bytes, list[bytes]] = {}
+        for sign in self._signs():
+            first = sign[: 2 if sign.startswith(b"\\") else 1]
+            grouped.setdefault(first, []).append(sign[len(first) :])
+        return [(first[-1:], re.compile(first + b"(?=" + b"|".join(rests) + b")")) for first, rests in grouped.items()]
+
+    def __call__(self, lowered: bytes) -> set[int]:
+        """Return the offsets of all signs in a lower-case text."""
+        found: set[int] = set()
+        for at in range(0, len(lowered), _PART):
+            for first, pattern in self._patterns:
+                if lowered.find(first, at, at + _PART) >= 0:
+                    found.update([sign.start() for sign in pattern.finditer(lowered, at, at + _PART + _REACH)])
+        return found

@@ -71,10 +71,11 @@ def spoken_beyond_ascii(text: str) -> Iterator[Span]:
 # Codes
 
 #: The phrase in which a message says what a code is for, and the code before it.
-_FOR = re.compile(
+AFTER_CODE = (
     rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
     rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
 )
+_FOR = re.compile(AFTER_CODE)
 #: Words that occur in every such message.
 BEFORE_CODE = b" is your "
 _CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\Z")

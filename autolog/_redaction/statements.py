@@ -28,9 +28,9 @@ _VALUE = re.compile(
 _LONGEST_ROW = 4000
 
 
-def _inserts(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the secrets among the rows that an SQL statement inserts."""
-    for found in _INSERT.finditer(lowered):
+def inserts_in(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return the spans of the secrets among the rows that an SQL statement inserts."""
+    for found in _INSERT.finditer(lowered) if INSERT_INTO in lowered else ():
         names = [name.strip(b' \t\r\n`"[]').decode("latin-1") for name in found[1].split(b",")]
         at = found.end()
         while any(map(suggests_secret, names)) and (row := _ROW.match(text, at, at + _LONGEST_ROW)):
@@ -135,6 +135,6 @@ def _after_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
 VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 #: These searches with their signs.
 IN_STATEMENTS: tuple[Signed, ...] = (
-    ((VALUES,), _inserts), ((rb"<(?=input)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
+    ((VALUES,), inserts_in), ((rb"<(?=input)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
 )  # fmt: skip

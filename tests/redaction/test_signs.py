@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autolog._redaction.signs import Signs
+from autolog._redaction.signs import Places, Signs
 from autolog._redaction.spans import Span
 
 
@@ -31,3 +31,10 @@ def test_a_search_is_chosen_once_by_any_of_its_signs(
     chosen = SIGNS.searches(text, words)
     assert len(chosen) == len(searches)
     assert set(chosen) == set(searches)
+
+
+@pytest.mark.parametrize("before", [0, 262_143, 262_144 - 3])
+def test_the_places_of_all_signs_are_found_even_where_they_overlap_or_cross_a_part(before: int) -> None:
+    places = Places(lambda: (rb"\$[0-9]{1,40}a", rb"\$(?=b)", rb"q(?<=sq)l"))
+    text = b"-" * before + b"$$111a sql $1b ql $b"
+    assert places(text) == {before + at for at in (1, 8, 18)}
