@@ -24,8 +24,8 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.pieces import REPEATED
-from autolog._redaction.places import PASSWORD_WORDS, ends_in_code, logins_in, may_hold_password
-from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
+from autolog._redaction.places import PASSWORD_WORDS, logins_in, may_hold_password
+from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, ends_in_code, may_speak
 
 #: What may come between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"

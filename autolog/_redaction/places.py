@@ -333,7 +333,7 @@ def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-# Headers, code and speech
+# Headers and code
 
 _AUTHORIZATION = re.compile(
     rb"authorization" + MAYBE_QUOTE + rb"\s{0,3}[:=,]\s{0,3}" + MAYBE_QUOTE +
@@ -378,34 +378,11 @@ def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-#: A code after its name; a long one also without a sign between them.
-_IS = (rb"(?:" + MAYBE_QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + MAYBE_QUOTE + rb"(?=\d{3,8}(?!\d))|"
-       rb"[ ](?=\d{6,8}(?!\d)))(\d{3,8})(?!\.)")  # fmt: skip
-_CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
-_CODE_NAME = re.compile(
-    rb"(?:^|[^a-z0-9]|\\[nrt])(?:t?otp|cvv2?|cvc2?|pin|"
-    rb"(?:verification|security|one[- ]time|2fa|mfa|login|authentication|confirmation|access)[-_ ](?:pass)?code)\Z"
-)
-
-
-def ends_in_code(words: bytes) -> bool:
-    """Return whether words end in the name of a one-time code or of a card's security code."""
-    return _CODE_NAME.search(words.lower()) is not None
-
-
-def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find one-time codes and the security codes of cards."""
-    for pattern in _CODES:
-        for found in pattern.finditer(lowered):
-            if ends_in_code(lowered[max(0, found.start() - 28) : found.end(1)]):
-                yield found.span(2)
-
-
 #: Each search, with lower-case strings of which at least one occurs in every text where the search finds something.
 _IN_FILES: tuple[tuple[tuple[bytes, ...], Search], ...] = (
     ((b":", b"password", b"_auth"), _files), ((b"://",), logins_in),
 )  # fmt: skip
 _NAMED: tuple[tuple[tuple[bytes, ...], Search], ...] = (
     ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
-    ((b"authorization",), _authorizations), (_ASKS, _defaults), ((b"otp", b"cv", b"pin", b"code"), _codes),
+    ((b"authorization",), _authorizations), (_ASKS, _defaults),
 )  # fmt: skip

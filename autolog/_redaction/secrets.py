@@ -30,7 +30,7 @@ from autolog._redaction.objects import is_hash
 from autolog._redaction.places import SIGNS_OF_FILES, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
-from autolog._redaction.spoken import AFTER_CODE, codes_in, spoken_beyond_ascii, spoken_in
+from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
 from autolog._redaction.statements import beside_names, inserts_in
 
 
@@ -182,7 +182,8 @@ _places = Places(_signs)
 #: Searches for secrets of any length, or for what most texts contain anyway, and those of which `_signs` are known.
 _UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in, beside_names)
 _NEAR_SIGNS: tuple[Search, ...] = (
-    _credentials, passwords_in_files, credentials_in, codes_in, _values, _named, _cookies, passwords_in, spoken_in
+    _credentials, passwords_in_files, credentials_in, codes_in, named_codes_in, _values, _named, _cookies, passwords_in,
+    spoken_in,
 )  # fmt: skip
 #: A long text is searched for keys in parts of this many bytes, each extended by enough for one key.
 _PART, _AROUND = 262_144, 8192

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE
 from autolog._redaction.places import is_chosen, is_identifier
-from autolog._redaction.spans import Span
+from autolog._redaction.spans import MAYBE_QUOTE, Span
 
 #: The words for a password that are ASCII; most others are also listed without their accents.
 ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())
@@ -87,6 +87,29 @@ def codes_in(_: bytes, lowered: bytes) -> Iterator[Span]:
         code = _CODE.search(lowered, max(0, found.start() - 18), found.start())
         if code:
             yield code.span(1)
+
+
+#: A code after its name; a long one also without a sign between them.
+_IS = (rb"(?:" + MAYBE_QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + MAYBE_QUOTE + rb"(?=\d{3,8}(?!\d))|"
+       rb"[ ](?=\d{6,8}(?!\d)))(\d{3,8})(?!\.)")  # fmt: skip
+_NAMED_CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
+_CODE_NAME = re.compile(
+    rb"(?:^|[^a-z0-9]|\\[nrt])(?:t?otp|cvv2?|cvc2?|pin|"
+    rb"(?:verification|security|one[- ]time|2fa|mfa|login|authentication|confirmation|access)[-_ ](?:pass)?code)\Z"
+)
+
+
+def ends_in_code(words: bytes) -> bool:
+    """Return whether words end in the name of a one-time code or of a card's security code."""
+    return _CODE_NAME.search(words.lower()) is not None
+
+
+def named_codes_in(_: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return the spans of one-time codes and the security codes of cards after their names, in a lower-case text."""
+    for pattern in _NAMED_CODES:
+        for found in pattern.finditer(lowered):
+            if ends_in_code(lowered[max(0, found.start() - 28) : found.end(1)]):
+                yield found.span(2)
 
 
 # Before a body is decoded

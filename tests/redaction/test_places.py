@@ -12,6 +12,7 @@ from autolog._redaction.credentials import credentials_in
 from autolog._redaction.look import may_hold_secret
 from autolog._redaction.places import is_chosen, is_given, passwords_in, passwords_in_files
 from autolog._redaction.redactor import REDACTED, Redactor
+from autolog._redaction.spoken import named_codes_in
 
 PLANTED = [(text, secret) for kind, text, secret in secret_corpus.planted() if kind == "by its place"]
 
@@ -45,7 +46,7 @@ def test_a_password_is_found_in_a_body_and_in_a_field(text: str, secret: str, ar
 ])  # fmt: skip
 def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
     plain = text.encode()
-    for search in (passwords_in, passwords_in_files, credentials_in):
+    for search in (passwords_in, passwords_in_files, credentials_in, named_codes_in):
         assert list(search(plain, plain.lower())) == []
 
 
