@@ -194,6 +194,13 @@ def test_an_embedding_of_vercels_is_priced_by_its_input(operation: str) -> None:
     assert (record.kind, record.operation_name, record.cost) == ("llm", "embeddings", pytest.approx(2e-5))
 
 
+@pytest.mark.parametrize("prefix", ["ai.telemetry.metadata.", "ai.settings.context."])
+def test_what_a_program_adds_to_vercels_calls_is_user_session_tags_and_metadata(prefix: str) -> None:
+    given = {"userId": "ada", "sessionId": "s-1", "tags": ["beta"], "plan": "gold"}
+    record = decoded({"gen_ai.operation.name": "invoke_agent", **{prefix + name: given[name] for name in given}})
+    assert (record.user, record.session, record.tags, record.metadata["plan"]) == ("ada", "s-1", ["beta"], "gold")
+
+
 def test_a_tool_of_vercels_has_its_name_and_a_stream_its_first_chunk() -> None:
     tool = decoded({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "weather", "ai.toolCall.args": "{}"})
     assert (tool.kind, tool.name) == ("tool", "weather")

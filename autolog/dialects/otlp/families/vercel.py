@@ -1,4 +1,4 @@
-"""Vercel's AI SDK: `ai.*` of version 6 and before; version 7 follows the conventions.
+"""Vercel's AI SDK: `ai.*` of version 6 and before; version 7 follows the conventions, with `ai.settings.context.*`.
 
 A call has two spans: `ai.generateText` outside, and `ai.generateText.doGenerate` for each request to the model; only
 the inner ones are model calls. The spans cannot express the service tier, cache writes, and raw bodies.
@@ -48,6 +48,9 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
 _TEXTS = ("ai.response.text", "ai.response.object", "ai.result.text", "ai.result.object")
 _CALLS = ("ai.response.toolCalls", "ai.result.toolCalls")
 
+#: What programs add to a call, before version 7 and since (if named in `includeRuntimeContext`).
+_CONTEXT = ("ai.telemetry.metadata.", "ai.settings.context.")
+
 FAMILY = Family(
     name="vercel",
     texts={
@@ -55,8 +58,8 @@ FAMILY = Family(
         "request_model": ("ai.model.id",),
         "response_model": ("ai.response.model",),
         "response_id": ("ai.response.id",),
-        "user": ("ai.telemetry.metadata.userId",),
-        "session": ("ai.telemetry.metadata.sessionId",),
+        "user": tuple(f"{prefix}userId" for prefix in _CONTEXT),
+        "session": tuple(f"{prefix}sessionId" for prefix in _CONTEXT),
         "caller": ("ai.telemetry.functionId",),
         "name": ("ai.toolCall.name",),
     },
@@ -71,7 +74,8 @@ FAMILY = Family(
     },
     first_milliseconds=("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"),
     reasons=("ai.response.finishReason", "ai.finishReason"),
-    metadata=("ai.telemetry.metadata.",),
+    tags=tuple(f"{prefix}tags" for prefix in _CONTEXT),
+    metadata=_CONTEXT,
     kinds={
         "ai.operationId": {
             **dict.fromkeys((*_STEPS, "ai.embed", "ai.embedMany"), "chain"),
