@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -100,7 +101,7 @@ class Graft:
     """
 
     def __init__(self, function: FunctionType, wrapper: Callable[..., Any], passes: Passes | None = None) -> None:
-        self._function = function
+        self._function = weakref.ref(function)  # a mock's function lives no longer for having been grafted
         self._code = code = function.__code__
         self._signed = "__signature__" in vars(function)
         if not self._signed:
@@ -123,11 +124,12 @@ class Graft:
 
     def remove(self) -> None:
         """Restore the function's own code, unless it has been grafted again since."""
-        if self._function.__code__ is not self._stub:
+        function = self._function()
+        if function is None or function.__code__ is not self._stub:
             return
-        self._function.__code__ = self._code
+        function.__code__ = self._code
         if not self._signed:
-            vars(self._function).pop("__signature__", None)
+            vars(function).pop("__signature__", None)
 
 
 def copy_function(function: FunctionType) -> FunctionType:

@@ -20,6 +20,7 @@ from contextvars import Token
 from time import time_ns
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from autolog._capture import stream_usage
 from autolog._capture.context import current_exchange
@@ -56,7 +57,7 @@ class Outlet:
         self.reserve: Reserve | None = None
         self.unrecorded = 0
         self.recorded = 0
-        self._grafts: dict[FunctionType, Graft] = {}
+        self._grafts: WeakKeyDictionary[FunctionType, Graft] = WeakKeyDictionary()
 
     def __call__(self, span: Span) -> None:
         if self.live:

@@ -170,7 +170,7 @@ class LibraryCalls:
 
     Attributes:
         seen: the number of calls recorded.
-        under_way: the calls whose responses have not begun, for libraries that need to know.
+        under_way: the method and URL of each call whose response has not begun, for libraries that need to know.
     """
 
     def __init__(self, outlet: Outlet, rules: CallRules) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from autolog._capture.graft import Passes, innermost
@@ -19,7 +20,7 @@ from autolog._capture.libraries import (
 )
 from autolog._capture.libraries.calls import CallRules, LibraryCalls, other_traffic, prepared_passes
 from autolog._capture.span import Emit
-from autolog._guard import logger
+from autolog._guard import guard, logger
 
 
 class _Point(NamedTuple):
@@ -41,7 +42,10 @@ _POINTS: dict[str, tuple[_Point, ...]] = {
         )
         for library in ("httpx", "httpx2")
     },
-    "requests": (_Point("requests.adapters", "HTTPAdapter", "send", requests.wrap_send, prepared_passes),),
+    "requests": (
+        _Point("requests.adapters", "HTTPAdapter", "send", requests.wrap_send, prepared_passes),
+        _Point("requests_mock.adapter", "Adapter", "send", requests.wrap_send, prepared_passes),
+    ),
     "aiohttp": (
         _Point("aiohttp.client", "ClientSession", "_request", aio.wrap_request, other_traffic),
         _Point("aiohttp.client_reqrep", "ClientRequest", "send", aio.wrap_client_send, aio.send_passes),
@@ -64,6 +68,12 @@ _POINTS: dict[str, tuple[_Point, ...]] = {
 #: The library to which each module belongs.
 _LIBRARY_OF = {point.module: name for name, points in _POINTS.items() for point in points}
 LIBRARIES = tuple(_POINTS)
+#: The methods by which tools for tests put methods of their own in the place of those above, by module.
+_MOCKS = {
+    "responses": ("RequestsMock", "start"),
+    "aioresponses.core": ("aioresponses", "start"),
+    "vcr.cassette": ("CassetteContextDecorator", "__enter__"),
+}
 
 
 class LibraryPatch:
@@ -97,10 +107,10 @@ class LibraryPatch:
             self._outlet = Outlet(self._emit, False)
             self._outlet.reserve = self._reserve
             self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
-        for module, library in _LIBRARY_OF.items():
+        for module in (*_LIBRARY_OF, *_MOCKS):
             follow_import(module, self._on_import)
             if module in sys.modules:
-                self._wrap(library, sys.modules[module])
+                self._wrap(sys.modules[module])
 
     def remove(self) -> None:
         """Restore the libraries' methods."""
@@ -109,10 +119,14 @@ class LibraryPatch:
 
     def _on_import(self, module: ModuleType) -> None:
         if self.active:
-            self._wrap(_LIBRARY_OF[module.__name__], module)
+            self._wrap(module)
 
-    def _wrap(self, library: str, module: ModuleType) -> None:
+    def _wrap(self, module: ModuleType) -> None:
+        if (mock := _MOCKS.get(module.__name__)) is not None:
+            self._follow_mock(module, *mock)
+            return
         self._prepare()
+        library = _LIBRARY_OF[module.__name__]
         calls = self._calls[library]
         for point in _POINTS[library]:
             if point.module != module.__name__:
@@ -125,3 +139,29 @@ class LibraryPatch:
             else:
                 own = function.__code__.co_filename == module.__file__  # a mock may have any parameters
                 self._outlet.graft(function, point.wrap, calls, passes=point.passes(calls) if own else None)
+
+    def _follow_mock(self, module: ModuleType, owner: str, method: str) -> None:
+        start = innermost(vars(getattr(module, owner, object)).get(method), module.__file__)
+        if start is not None:
+            self._outlet.graft(start, _wrap_start, self)
+
+    def wrap_mocks(self) -> None:
+        """Wrap what a tool for tests has put in the place of a library's method."""
+        for library, points in _POINTS.items() if self.active else ():
+            for point in points:
+                module = sys.modules.get(point.module)
+                file = getattr(module, "__file__", None)
+                method = vars(getattr(module, point.owner, object)).get(point.method)
+                if type(method) is FunctionType and method.__code__.co_filename != file:
+                    self._outlet.graft(method, point.wrap, self._calls[library])
+
+
+def _wrap_start(original: Callable[..., Any], patch: LibraryPatch) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def start(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        with guard("following a mock"):
+            patch.wrap_mocks()
+        return result
+
+    return start

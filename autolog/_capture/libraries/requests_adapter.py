@@ -10,6 +10,9 @@ from autolog._capture.libraries.calls import LibraryCalls, open_prepared
 from autolog._capture.libraries.urllib3_tee import tee_response
 from autolog._guard import report
 
+#: What requests_mock raises if it does not answer a request, but lets it go out.
+_PASSED_ON = "_RunRealHTTP"
+
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
     """Wrap `HTTPAdapter.send` to record its calls."""
@@ -20,7 +23,12 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
         if exchange is None:
             return original(self, request, *args, **kwargs)
         with calls.block(exchange):
-            response = original(self, request, *args, **kwargs)
+            try:
+                response = original(self, request, *args, **kwargs)
+            except Exception as error:
+                if type(error).__name__ == _PASSED_ON:
+                    exchange.request = None  # this was no call: the next adapter makes it
+                raise
             try:
                 calls.answered(exchange, response.status_code, response.headers)
                 tee_response(response.raw, exchange)

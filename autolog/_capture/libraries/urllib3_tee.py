@@ -19,7 +19,7 @@ def tee_response(raw: Any, exchange: Exchange) -> None:
     exchange.streaming = True
     open_exchanges.add(exchange)
     reader = _Reader(exchange)
-    for name in ("read", "read1", "read_chunked", "close", "release_conn"):
+    for name in ("read", "read1", "read_chunked", "stream", "close", "release_conn"):
         method = getattr(raw, name, None)
         if method is not None:
             setattr(raw, name, getattr(reader, name)(method))
@@ -38,15 +38,30 @@ class _Reader:
         self._over = False
 
     def read(self, method: Callable[..., bytes]) -> Callable[..., bytes]:
+        return self._reading(method, reads_all=True)
+
+    def read1(self, method: Callable[..., bytes]) -> Callable[..., bytes]:
+        return self._reading(method, reads_all=False)
+
+    def _reading(self, method: Callable[..., bytes], reads_all: bool) -> Callable[..., bytes]:
+        """Wrap a method that reads up to `amt` bytes; without `amt` it reads all, or all that has arrived.
+
+        Once the library has read the end of the connection, decoded data may still wait in its buffer: there is no more
+        only if it returns fewer bytes than it may.
+        """
+
         def read(amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
             chunk: bytes = self._kept(method, (amt, *args), kwargs)
-            if amt is None or amt < 0 or (amt > 0 and not chunk):
+            limited = amt is not None and amt >= 0
+            if limited:
+                ended = amt != 0 and (not chunk or (self._over and len(chunk) < (amt or 0)))
+            else:
+                ended = reads_all or self._over or not chunk
+            if ended:
                 self._exchange.end()
             return chunk
 
         return read
-
-    read1 = read
 
     def read_chunked(self, method: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
         def read_chunked(*args: Any, **kwargs: Any) -> Iterator[bytes]:
@@ -56,6 +71,13 @@ class _Reader:
             self._exchange.end()
 
         return read_chunked
+
+    def stream(self, method: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+        def stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            yield from method(*args, **kwargs)  # which calls `read` or `read_chunked`
+            self._exchange.end()
+
+        return stream
 
     def close(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def close(*args: Any, **kwargs: Any) -> Any:
@@ -84,6 +106,4 @@ class _Reader:
             self._inside = False
         if chunk:
             keep_chunk(self._exchange, chunk)
-        if self._over:
-            self._exchange.end()
         return chunk

@@ -10,6 +10,7 @@ import pickle
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -262,15 +263,59 @@ def test_respx(records: Records) -> None:
     assert [record.usage_input_tokens for record in records] == [9]
 
 
-def test_responses(records: Records) -> None:
-    responses = pytest.importorskip("responses")
+@pytest.mark.parametrize("patched_first", [True, False])
+@pytest.mark.parametrize("mocker", ["responses", "requests_mock"])
+def test_a_mock_of_requests_is_recorded_whenever_it_came(mocker: str, patched_first: bool, records: Records) -> None:
+    module = pytest.importorskip(mocker)
     requests = pytest.importorskip("requests")
-    autolog.patch_http()
-    with responses.RequestsMock() as mock:
-        mock.post("https://api.openai.com/v1/chat/completions", json=ANSWER)
-        assert requests.post("https://api.openai.com/v1/chat/completions", data=request()).json() == ANSWER
-        assert len(mock.calls) == 1
-    assert len(records) <= 1  # the mock replaces the adapter's method
+    if patched_first:
+        autolog.patch_http()
+    url = "https://api.openai.com/v1/chat/completions"
+    with module.RequestsMock() if mocker == "responses" else module.Mocker() as mock:
+        if not patched_first:
+            autolog.patch_http()
+        mock.post(url, json=ANSWER)
+        assert requests.post(url, data=request()).json() == ANSWER
+    assert [record.usage_input_tokens for record in records] == [9]
+
+
+@pytest.mark.parametrize("patched_first", [True, False])
+def test_a_mock_of_aiohttp_is_recorded_whenever_it_came(patched_first: bool, records: Records) -> None:
+    aioresponses = pytest.importorskip("aioresponses")
+    if patched_first:
+        autolog.patch_http()
+    url = "https://api.openai.com/v1/chat/completions"
+    with aioresponses.aioresponses() as mock:
+        if not patched_first:
+            autolog.patch_http()
+        mock.post(url, payload=ANSWER)
+        assert run_async(lambda session: read_json(session.post(url, data=request())), "aiohttp") == ANSWER
+    assert [record.usage_input_tokens for record in records] == [9]
+
+
+async def read_json(call: Any) -> Any:
+    async with call as response:
+        return await response.json()
+
+
+@pytest.mark.parametrize("patched_first", [True, False])
+@pytest.mark.parametrize("library", ["requests", "aiohttp", "httpx, sync", "httpx, async"])
+def test_a_call_is_recorded_while_a_cassette_records_it_and_while_it_plays(
+    library: str, patched_first: bool, server: ChatServer, records: Records, tmp_path: Path
+) -> None:
+    vcr = pytest.importorskip("vcr")
+    pytest.importorskip(library.partition(",")[0])
+    if patched_first:
+        autolog.patch_http()
+    plays = []
+    for _ in range(2):
+        with vcr.use_cassette(str(tmp_path / "cassette.yaml")) as cassette:
+            if not patched_first:
+                autolog.patch_http()
+            post(library, f"{server.url}/chat/completions")
+            plays.append(cassette.play_count)
+    assert plays == [0, 1]
+    assert [record.usage_input_tokens for record in records] == [9, 9]
 
 
 #: The methods that a mock made from their signature replaces.
