@@ -11,6 +11,7 @@ from rich.text import Text
 
 from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, folded, request_lines
 from autolog._display.figures import safe, short_id
+from autolog._display.page import text
 from autolog._record.record import Record
 from autolog.cli._options import open_for_reading, project_option, reading_options, require_one
 from autolog.cli._render import console, counted, echo_json, print_lines
@@ -53,7 +54,7 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
         table.add_column(f"{safe(record.name or '?')}\n{short_id(record.id)}")
     for name, one, other in figures:
         style = "" if one == other else "bold yellow"
-        table.add_row(Text(name, style="dim"), Text(safe(one), style=style), Text(safe(other), style=style))
+        table.add_row(text(name, "dim"), Text(safe(one), style=style), Text(safe(other), style=style))
     screen.print(table)
     for title, lines_ in (("request", requested), ("response", received)):
         screen.print(Text(f"\n{title}", style="bold cyan"))
