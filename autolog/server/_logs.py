@@ -15,6 +15,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from autolog._display.figures import safe
+
 access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")
 alerts = logging.getLogger("autolog.server.alerts")
@@ -25,7 +27,7 @@ REFUSALS_PER_SECOND = 10
 def set_up(level: str, as_json: bool) -> None:
     """Send the logs of the server and of uvicorn to standard error; audits and alerts are logged at any level."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter("%(asctime)s %(levelname)s %(message)s"))
     for name in ("autolog", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -38,6 +40,14 @@ def set_up(level: str, as_json: bool) -> None:
 def note_change(key_id: str, words: str, **fields: str) -> None:
     """Log to the audit log that a key has changed something; `words` says what."""
     audit.info("key=%s %s", key_id, words, extra={"fields": {"key": key_id, **fields}})
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a log record so that nothing in its message acts on a terminal, or passes for a line of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a method of `logging.Formatter`
+        record.message = safe(record.message.rstrip()).replace("\n", "\n  ")
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from autolog.server import create_app
 from autolog.server._keys import create_key, list_keys, revoke_key
-from autolog.server._logs import REFUSALS_PER_SECOND, JsonFormatter
+from autolog.server._logs import REFUSALS_PER_SECOND, JsonFormatter, TextFormatter
 from autolog.stores import open_store
 
 
@@ -55,3 +55,9 @@ def test_a_line_of_json_has_the_fields() -> None:
     line = JsonFormatter().format(record)
     assert "\n" not in line
     assert json.loads(line) == {**json.loads(line), "level": "info", "message": "200", "status": 200, "path": "/\n"}
+
+
+def test_what_is_logged_neither_acts_on_a_terminal_nor_passes_for_another_line() -> None:
+    words = "FIRING a: user=\x1b]0;taken over\x07\n2026-11-28 INFO key=k created the key x"
+    line = TextFormatter("%(levelname)s %(message)s").format(logging.makeLogRecord({"msg": words, "levelname": "INFO"}))
+    assert line == "INFO FIRING a: user=\\x1b]0;taken over\\x07\n  2026-11-28 INFO key=k created the key x"
