@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from autolog.providers._table import ROWS
 
@@ -42,13 +43,35 @@ _CALL_TYPES = {
     "completion": "chat", "text_completion": "text_completion", "embedding": "embeddings", "responses": "chat",
     "image_generation": "image_generation", "speech": "speech", "transcription": "transcription",
     "moderation": "moderation", "rerank": "rerank", "anthropic_messages": "chat",
+    "generate_content": "chat",
 }  # fmt: skip
-OPERATIONS = frozenset(_CALL_TYPES.values())
+_OPERATIONS = frozenset(_CALL_TYPES.values())
+#: What spans name their operations, and the conventions' names.
+_SPAN_TYPES = {
+    "completion": "text_completion", "LLM": "chat",
+    **dict.fromkeys(("EMBEDDING", "ai.embed.doEmbed", "ai.embedMany.doEmbed"), "embeddings"),
+}  # fmt: skip
 
 
 def operation_called(call_type: str) -> str:
     """Return the operation for one of LiteLLM's call types, which begin with `a` if they are async; else the text."""
     return _CALL_TYPES.get(call_type) or _CALL_TYPES.get(call_type.removeprefix("a"), call_type)
+
+
+_EMBEDS = re.compile(r"embed|(^|/)(voyage|bge|gte|e5)-", re.IGNORECASE)
+
+
+def chat_or_embeddings(model: str | None) -> str:
+    """Return the operation of a generation whose sender does not name it, by the model."""
+    return "embeddings" if model and _EMBEDS.search(model) else "chat"
+
+
+def operation_of_span(word: str, model: str | None) -> str | None:
+    """Return the operation of a span by its own name of it, or else by the model of the call; None if neither tells."""
+    operation = _SPAN_TYPES.get(word) or operation_called(word)
+    if operation in _OPERATIONS:
+        return operation
+    return "embeddings" if chat_or_embeddings(model) == "embeddings" else None
 
 
 def provider_response_id(given: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.server._reports import NEAR, begun, id_kind, is_call, is_counted, reports, sender, used
+from autolog.server._reports import NEAR, begun, id_kind, is_call, is_comparable, reports, sender, used
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query, Tokens
 
@@ -82,7 +83,7 @@ class Known:
             self._note(store.by_response(project, ids, native, EACH))
 
     def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
-        for stretch, since, until in _stretches(filter(is_counted, asking)):
+        for stretch, since, until in _stretches(filter(is_comparable, asking)):
             tokens = sorted({pair for call in stretch for pair in _token_counts(call)}, key=str)
             each = EACH_USAGE + 2 * len(stretch)
             self._note(store.by_usage(project, tokens, native, since, until, each))
@@ -251,10 +252,10 @@ class _Group:
                 yield from candidates[max(0, place - NEAREST) : place + NEAREST]
 
 
-def _token_counts(record: Record) -> list[Tokens]:
-    """Return the input and output tokens that reports of a record's call may have."""
+def _token_counts(record: Record) -> Iterator[Tokens]:
+    """Yield the input and output tokens that reports of a record's call may have."""
     tokens, output, _ = used(record)
-    return [(tokens, output)] if output else [(tokens, None), (tokens, 0)]
+    yield from itertools.product([tokens] if tokens else [None, 0], [output] if output else [None, 0])
 
 
 def _distance(one: Record, other: Record) -> timedelta:

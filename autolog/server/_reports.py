@@ -82,7 +82,7 @@ def is_one_call(one: Record, other: Record) -> bool:
         return _share_model(one, other) is not False and one.status == other.status
     return (
         used(one) == used(other)
-        and is_counted(one)
+        and (is_counted(one) or (is_comparable(one) and is_comparable(other) and _say_the_same(one, other)))
         and bool(_share_model(one, other))
         and _overlap(one, other)
         and _may_be_of_one_process(one, other)
@@ -99,14 +99,22 @@ def may_be_layers(one: Record, other: Record) -> bool:
 def used(record: Record) -> tuple[int | None, int | None, str]:
     """Return the input tokens, the output tokens and the status of a record, by which reports are matched.
 
-    The output is None if there are no such tokens: of embeddings, some layers report 0 and others nothing.
+    A count of 0 is None: of embeddings and failed calls, some layers report 0 and others nothing.
     """
-    return record.usage_input_tokens, record.usage_output_tokens or None, record.status
+    return record.usage_input_tokens or None, record.usage_output_tokens or None, record.status
 
 
 def is_counted(record: Record) -> bool:
-    """Return whether a record says enough to be matched by what it used."""
-    return record.usage_input_tokens is not None or bool(record.usage_output_tokens) or record.status == "error"
+    """Return whether reports of a record's call can be recognized by what it used."""
+    return bool(record.usage_input_tokens or record.usage_output_tokens) or record.status == "error"
+
+
+def is_comparable(record: Record) -> bool:
+    """Return whether reports of a record's call can be recognized by what it used or, once it has ended, what it said.
+
+    Reranking, speech and streams without usage have no tokens.
+    """
+    return is_counted(record) or (record.end_time is not None and bool(record.input_preview or record.output_preview))
 
 
 def rank(record: Record) -> tuple[Any, ...]:
@@ -181,6 +189,16 @@ def _may_be_of_one_process(one: Record, other: Record) -> bool:
         return True
     shared = [(str(mine[key]), str(yours[key])) for key in _PROCESS if key in mine and key in yours]
     return all(a == b or "unknown_service" in (a[:15], b[:15]) for a, b in shared)
+
+
+def _say_the_same(one: Record, other: Record) -> bool:
+    """Return whether two calls are the same operation on the same text, or with the same result."""
+    inputs, outputs = (one.input_preview, other.input_preview), (one.output_preview, other.output_preview)
+    return (
+        one.operation_name == other.operation_name
+        and (all(inputs) or all(outputs))
+        and not (_say_different(*inputs) or _say_different(*outputs))
+    )
 
 
 def _say_different(one: str | None, other: str | None) -> bool:

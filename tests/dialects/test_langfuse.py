@@ -560,3 +560,13 @@ def test_what_is_absent_is_named_with_the_code_that_the_sdks_require(server: Ser
     answer = server.call("GET", f"/api/public/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "resource_not_found")
     assert answer.json()["message"].startswith("there are no ")
+
+
+def test_a_generation_of_an_embedding_model_is_embeddings(server: Server) -> None:
+    """Its older clients have no other type for them."""
+    body = {"id": "g", "traceId": "t", "model": "text-embedding-3-small", "input": "Hi", "usageDetails": {"input": 8},
+            "startTime": "2026-01-02T03:04:05Z"}  # fmt: skip
+    event = {"id": "e", "type": "generation-create", "timestamp": "2026-01-02T03:04:05Z", "body": body}
+    assert server.call("POST", "/api/public/ingestion", {"batch": [event]}).is_success
+    record = server.only()
+    assert (record.operation_name, record.cost) == ("embeddings", pytest.approx(8 * 0.02 / 1e6))

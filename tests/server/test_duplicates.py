@@ -525,6 +525,37 @@ def test_embeddings_are_one_bill_whether_their_output_is_zero_or_unknown(
     assert list(bills(store).values()) == ([0.5, 0.5] if "native" in layers else [0.6, 0.6])
 
 
+NO_TOKENS = {"usage_input_tokens": None, "usage_output_tokens": None, "cost": None}
+
+
+#: Two reports, and the number of calls that they are of.
+TEXTS: list[tuple[dict[str, object], dict[str, object], int]] = [
+    ({"status": "error"}, {"status": "error", "usage_input_tokens": 0, "usage_output_tokens": 0}, 1),
+    ({"input_preview": "cats"}, {"input_preview": "cats", "usage_input_tokens": 0, "usage_output_tokens": 0}, 1),
+    ({"input_preview": "cats"}, {"input_preview": "dogs"}, 2),
+    ({"input_preview": "cats"}, {}, 2),
+    ({"output_preview": "Hello…"}, {"output_preview": "Hello there"}, 1),
+    ({"input_preview": "cats", "output_preview": "Yes."}, {"input_preview": "cats", "output_preview": "No."}, 2),
+    ({"input_preview": "cats"}, {"input_preview": "cats", "operation_name": "rerank"}, 2),
+    ({"input_preview": "cats"}, {"input_preview": "cats", "end_time": None}, 2),
+]
+
+
+@arriving
+def test_calls_without_tokens_are_recognized_by_their_texts(store: Store, how: str, order: int) -> None:
+    """Reranking, speech, streams without usage and failed calls have none; LiteLLM reports 0 for them."""
+    for number, (fields, other, calls) in enumerate(TEXTS, 1):
+        before = len(bills(store))
+        minute = 60 * number
+        arrive(
+            store,
+            [report("x", minute, **NO_TOKENS, **fields), report("y", minute, **{**NO_TOKENS, **other})],
+            how,
+            order,
+        )
+        assert len(bills(store)) - before == calls, (fields, other)
+
+
 @arriving
 def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, order: int) -> None:
     loggers = [call("litellm", 1), call("langsmith", 1, response_id=None), call("openai_agents", 1, request_model=None)]

@@ -12,6 +12,7 @@ from autolog._record.scores import set_score
 from autolog.dialects._chat import request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, parse_time, text_of, to_body
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
+from autolog.dialects._providers import chat_or_embeddings
 from autolog.providers._fields import count, mapping, text, texts
 
 #: Types of observations, and record kinds; an event's name is its type, or `observation-create` has it in the body.
@@ -168,8 +169,8 @@ def decode_thing(thing: Json) -> Record:
 
 def _read_call(record: Record, thing: Json) -> None:
     input_, output = thing.get("input"), thing.get("output")
-    record.operation_name = "embeddings" if thing["type"] == "embedding" else "chat"
     record.request_model = text(thing.get("model"))
+    record.operation_name = "embeddings" if thing["type"] == "embedding" else chat_or_embeddings(record.request_model)
     request = input_ if isinstance(input_, dict) and "role" not in input_ else request_of(input_) or {}
     record.request_body = to_body({**mapping(thing.get("modelParameters")), **request})
     whole = isinstance(output, dict) and bool({"choices", "candidates", "output", "object"} & output.keys())

@@ -19,7 +19,7 @@ from autolog._record.scores import set_score
 from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
-from autolog.dialects._providers import provider_called
+from autolog.dialects._providers import chat_or_embeddings, provider_called
 from autolog.dialects.litellm import decode_payload, is_payload
 from autolog.providers._fields import count, mapping, text, texts
 
@@ -235,9 +235,9 @@ def _read_call(record: Record, run_type: str, extra: Json, inputs: Json, outputs
     metadata, parameters = mapping(extra.get("metadata")), mapping(extra.get("invocation_params"))
     message = _answer(outputs)
     response = mapping(message.get("response_metadata"))
-    record.operation_name = "embeddings" if run_type == "embedding" else "chat"
     record.provider_name = provider_called(_first(metadata, "ls_provider"))
     record.request_model = _first(metadata, "ls_model_name") or _first(parameters, "model", "model_name")
+    record.operation_name = "embeddings" if run_type == "embedding" else chat_or_embeddings(record.request_model)
     record.response_model = _first(response, "model_name", "model")
     record.response_service_tier = _first(response, "service_tier")
     record.response_id = _first(response, "id")

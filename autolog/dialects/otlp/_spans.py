@@ -16,17 +16,13 @@ from autolog._record.scores import set_score
 from autolog.dialects._chat import parsed, request_of, response_of, with_usage
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, host_of, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
-from autolog.dialects._providers import OPERATIONS, operation_called, provider_called, provider_response_id
+from autolog.dialects._providers import operation_called, operation_of_span, provider_called, provider_response_id
 from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, braintrust, genai, litellm
 from autolog.dialects.otlp.families._family import Family, everywhere, never, present, with_fields
 from autolog.providers._fields import count
-
-#: Older names of operations, and the current ones.
-_OPERATIONS = {"completion": "text_completion", "LLM": "chat",
-               **dict.fromkeys(("EMBEDDING", "ai.embed.doEmbed", "ai.embedMany.doEmbed"), "embeddings")}  # fmt: skip
 
 
 def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) -> Batch[Record]:
@@ -279,8 +275,7 @@ def _rename(record: Record, attributes: Attributes) -> None:
         record.prompt_name = None
     if record.operation_name is None:
         word = str(present(attributes, ("llm.request.type", "openinference.span.kind", "ai.operationId")))
-        operation = _OPERATIONS.get(word) or operation_called(word)
-        record.operation_name = operation if operation in OPERATIONS else None
+        record.operation_name = operation_of_span(word, record.request_model if record.kind == "llm" else None)
     else:
         record.operation_name = operation_called(record.operation_name)
 
