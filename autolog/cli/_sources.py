@@ -7,7 +7,7 @@ import gzip
 import io
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from autolog._display.files import read_record
 from autolog._record.bodies import decode_json
-from autolog._record.record import Record
+from autolog._record.record import FIELDS, Record
 from autolog.cli import _files
 from autolog.dialects import exports
 from autolog.dialects._fault import Fault
@@ -56,12 +56,12 @@ class Source:
                 if not isinstance(row, dict):
                     raise Fault(400, "it is not a JSON object")
                 if self.form is None:
-                    self.form = exports.detect(row) or OWN
+                    self.form = _form_of(row)
                 yield from self._decode(row, place)
             except (Fault, AutologError) as error:
                 self._skip(place, error)
 
-    def _decode(self, row: Row, place: str) -> list[Record]:
+    def _decode(self, row: Row, place: str) -> Iterable[Record]:
         if self.form == OWN:
             return [read_record(row, place)]
         return exports.get(str(self.form)).decode(plain(row))
@@ -87,6 +87,20 @@ class Source:
             return
         with _open(self.path) as file:
             yield from _csv_rows(file) if ".csv" in suffixes else _json_rows(file)
+
+
+def _form_of(row: Row) -> str:
+    """Return the format of a row. A row of ours has a dialect, unless somebody wrote it by hand.
+
+    Raises:
+        Fault: 400, if the row has no known format.
+    """
+    form = exports.detect(row)
+    unknown = row.keys() - set(FIELDS)
+    if form is None and "dialect" not in row and unknown:
+        fields = ", ".join(sorted(map(str, unknown))[:3])
+        raise Fault(400, f"its format is not recognised, and ours has no {fields}; --from names the format")
+    return form or OWN
 
 
 def _open(path: Path) -> IO[str]:

@@ -41,8 +41,8 @@ def importing(
     """Import records: files of ours, what another service exported, another store's URL, or - for standard input.
 
     Files hold JSON (lines, a list, or an API's response), CSV or Parquet, perhaps gzipped. Exports of LangSmith,
-    Langfuse, Phoenix, MLflow, Portkey, Helicone and PromptLayer are recognised. Existing records are merged, not
-    duplicated. Rows that cannot be read are reported, counted and skipped; the exit code is then 1.
+    Langfuse, Phoenix, MLflow, Portkey, Helicone and PromptLayer are recognised, and OTLP JSON. Existing records are
+    merged, not duplicated. Rows that cannot be read are reported, counted and skipped; the exit code is then 1.
 
     \b
     autolog import week.parquet

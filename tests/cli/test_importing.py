@@ -83,6 +83,13 @@ def test_bad_lines_are_told_counted_and_left_out(lines: str) -> None:
     assert json.loads(with_json.stdout) == {"imported": 2, "skipped": 2, "formats": {"autolog": 2}, "dry_run": False}
 
 
+def test_a_file_of_unknown_format_is_refused_and_not_taken_for_ours() -> None:
+    Path("x.json").write_text('{"data": [{"id": "VHJh", "trace_id": "t", "token_count_total": 5, "spans": null}]}')
+    result = run("import", "x.json", "--store", "sqlite:///copy.db")
+    assert (result.exit_code, result.stdout) == (1, "0 records, 1 left out\n")
+    assert "ours has no spans, token_count_total; --from names the format" in result.stderr
+
+
 def test_of_many_bad_lines_the_first_are_told() -> None:
     Path("x.jsonl").write_text("nothing\n" * 100)
     result = run("import", "x.jsonl", "--dry-run")

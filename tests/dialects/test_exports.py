@@ -90,19 +90,41 @@ MLFLOW: dict[str, Any] = {
                         "mlflow.llm.model": '"gpt-4o"', "mlflow.llm.cost": '{"total_cost": 0.5}'}},
     ]},
 }  # fmt: skip
-ROWS = {"helicone": HELICONE, "langsmith": LANGSMITH, "langfuse": LANGFUSE, "phoenix": PHOENIX, "mlflow": MLFLOW,
+OTLP = {"resourceSpans": [{"scopeSpans": [{"spans": [{
+    "traceId": TRACE, "spanId": SPAN, "name": "chat", "startTimeUnixNano": "1767323045250000000", "endTimeUnixNano": "1767323046750000000",
+    "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in {
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": "1000", "gen_ai.usage.output_tokens": "100", "gen_ai.usage.cache_read.input_tokens": "400",
+        "user.id": "u-1", "gen_ai.conversation.id": "s-1", "llm.cost.total": "0.5", "gen_ai.input.messages": json.dumps(MESSAGES), "gen_ai.output.messages": json.dumps([SAID])}.items()]}]}]}]}  # fmt: skip
+
+ROWS = {"otlp": OTLP, "helicone": HELICONE, "langsmith": LANGSMITH, "langfuse": LANGFUSE, "phoenix": PHOENIX, "mlflow": MLFLOW,
         "portkey": PORTKEY, "promptlayer": PROMPTLAYER}  # fmt: skip
 
 
 def decode(row: dict[str, Any], name: str | None = None) -> list[Record]:
     found = name or exports.detect(row)
     assert found is not None
-    return exports.get(found).decode(row)
+    return [*exports.get(found).decode(row)]
 
 
 def the_call(row: dict[str, Any], name: str | None = None) -> Record:
     (record,) = (record for record in decode(row, name) if record.kind == "llm")
     return record
+
+
+def test_a_span_that_cannot_be_read_costs_that_span() -> None:
+    (resource,) = OTLP["resourceSpans"]
+    records = iter(
+        exports.get("otlp").decode({"resourceSpans": [resource, {"scopeSpans": [{"spans": [{"name": "x"}]}]}]})
+    )
+    assert next(records).request_model == "gpt-4o"
+    with pytest.raises(Fault, match="1 of its spans"):
+        next(records)
+
+
+def test_a_row_of_mlflows_table_as_csv_has_its_spans_in_the_trace_only() -> None:
+    row = {"trace_id": "tr-1", "trace": json.dumps(MLFLOW), "spans": "[{'name': None}]", "tags": "{'a': 'b'}"}
+    assert the_call(row).request_model == "gpt-4o"
 
 
 def test_every_format_has_a_row_here() -> None:
@@ -125,7 +147,7 @@ def test_a_call_is_the_same_from_every_service(name: str) -> None:
     assert record.extra["export"] == name
 
 
-@pytest.mark.parametrize("name", exports.NAMES)
+@pytest.mark.parametrize("name", [name for name in exports.NAMES if name != "otlp"])
 def test_the_cost_is_ours_and_the_services_figure_is_kept(name: str) -> None:
     record = the_call(ROWS[name])
     whole = (1000 * 2.5 + 100 * 10) / 1e6  # PromptLayer does not report cached tokens

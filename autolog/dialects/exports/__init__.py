@@ -9,13 +9,14 @@ in `extra["reported_cost"]`.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Protocol
 
 from autolog._record.record import Record
 from autolog.dialects._fault import Json
 
 #: Every format, by the name of its module; those with the most distinctive rows come first.
-NAMES = ("helicone", "langsmith", "phoenix", "mlflow", "portkey", "promptlayer", "langfuse")
+NAMES = ("otlp", "helicone", "langsmith", "phoenix", "mlflow", "portkey", "promptlayer", "langfuse")
 
 
 class Export(Protocol):
@@ -24,11 +25,12 @@ class Export(Protocol):
     def matches(self, row: Json) -> bool:
         """Return whether a row has this format."""
 
-    def decode(self, row: Json) -> list[Record]:
+    def decode(self, row: Json) -> Iterable[Record]:
         """Return the records of a row.
 
         Raises:
-            Fault: 400, if the row does not have this format, or a value has the wrong type.
+            Fault: 400, if the row does not have this format, or a value has the wrong type; perhaps after the records
+                of those parts of the row that can be read.
         """
 
 

@@ -1,4 +1,4 @@
-"""MLflow's traces: `Trace.to_json()`, and the rows of `search_traces()` as JSON lines.
+"""MLflow's traces: `Trace.to_json()`, and the rows of `search_traces()` as JSON lines or CSV.
 
 A trace is `{"info": {...}, "data": {"spans": [...]}}` (mlflow 3.18, `mlflow.entities.Trace`). Its spans have ids in
 Base64 and attributes as JSON in texts. They are decoded like the spans that MLflow's tracing sends.
@@ -25,9 +25,9 @@ _PLUMBING = "mlflow."
 
 
 def matches(row: Json) -> bool:
-    spans = parsed(row.get("spans"))
-    whole = isinstance(row.get("info"), dict) and isinstance(mapping(row.get("data")).get("spans"), list)
-    return whole or ("trace_id" in row and isinstance(spans, list))
+    trace = object_of(row.get("trace")) or row  # in CSV only this column is JSON
+    whole = isinstance(trace.get("info"), dict) and isinstance(mapping(trace.get("data")).get("spans"), list)
+    return whole or ("trace_id" in row and isinstance(parsed(row.get("spans")), list))
 
 
 def decode(row: Json) -> list[Record]:
