@@ -16,16 +16,16 @@ class ShortcutProtocol(HttpToolsProtocol):
 
     #: The short ways, by path.
     shortcuts: Mapping[bytes, Shortcut] = {}
-    _held: bytes | None = None  # what has arrived of the body of a request that may take the short way
+    _held: bytearray | None = None  # what has arrived of the body of a request that may take the short way
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._held is not None:  # the rest of the body is still to come
+        if self._held is not None and not self.transport.is_closing():  # the rest of the body is still to come
             self._go_the_usual_way()
 
     def on_headers_complete(self) -> None:
         if self.url in self.shortcuts and self._is_plain():
-            self._held = b""
+            self._held = bytearray()  # bytes would be copied for each of many small chunks
         else:
             super().on_headers_complete()
 
@@ -54,7 +54,7 @@ class ShortcutProtocol(HttpToolsProtocol):
         self.scope.update(target)  # type: ignore[typeddict-item]
         exchange: Any = Exchange(self, self.scope, self.parser.should_keep_alive())  # type: ignore[arg-type]
         before, self.cycle = self.cycle, exchange
-        if self.shortcuts[self.url].take(exchange, self._held):
+        if self.shortcuts[self.url].take(exchange, bytes(self._held)):
             self._held = None
         else:
             self.cycle = before
@@ -63,11 +63,9 @@ class ShortcutProtocol(HttpToolsProtocol):
 
     def _go_the_usual_way(self) -> None:
         body, self._held = self._held, None
-        if self.transport.is_closing():
-            return
         super().on_headers_complete()
         if body:
-            super().on_body(body)
+            super().on_body(bytes(body))
 
     def answer(self, exchange: Exchange, response: Whole) -> None:
         """Send the response to a request, and go on with the next one that has arrived."""

@@ -144,6 +144,15 @@ def test_requests_that_wait_behind_each_other_are_answered_in_order(served: Serv
     assert served.names() == ["first", *names]
 
 
+def test_what_is_no_request_behind_a_whole_one_closes_the_connection(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(post("a") + b"\0no request" + post("b"))
+        while client.recv(65536):
+            pass
+    assert served.send(post("c"))[0][0] == 200
+    until(lambda: sorted(map(str, served.names())) == ["a", "c", "first"])
+
+
 def test_a_request_cut_off_stores_nothing_and_the_next_ones_are_served(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.sendall(post("a")[:-3])
