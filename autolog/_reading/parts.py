@@ -66,7 +66,10 @@ def call_part(called: dict[str, Any], call_id: Any) -> Part:
 
 
 def _text(item: dict[str, Any]) -> list[Part]:
-    return [Part("text", str(_first(item, "text", "content") or ""))]
+    words = _first(item, "text", "content")
+    if isinstance(words, dict):  # in messages of OpenAI's assistants
+        words = words.get("value")
+    return [Part("text", str(words or ""))]
 
 
 def _reasoning(item: dict[str, Any]) -> list[Part]:

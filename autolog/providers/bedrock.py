@@ -150,7 +150,9 @@ def _read_converse(body: dict[str, Any]) -> Facts:
     reason = text(body.get("stopReason"))
     facts.finish_reasons = [reason] if reason else None
     content = objects(mapping(mapping(body.get("output")).get("message")).get("content"))
-    facts.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
+    cited = [objects(mapping(block.get("citationsContent")).get("content")) for block in content]
+    written = [item for block, inside in zip(content, cited, strict=True) for item in (block, *inside)]
+    facts.output_text = "".join(item["text"] for item in written if text(item.get("text"))) or None
     facts.tool_calls = [
         {"id": used.get("toolUseId"), "name": used.get("name"), "arguments": used.get("input")}
         for block in content

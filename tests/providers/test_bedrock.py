@@ -44,6 +44,13 @@ def test_converse() -> None:
     assert record.cost == pytest.approx((100 * 0.035 + 20 * 0.14) / 1e6)
 
 
+def test_converse_with_citations() -> None:
+    cited = {"citationsContent": {"content": [{"text": "So "}, {"text": "they say."}], "citations": [{"title": "T"}]}}
+    answer = converse(output={"message": {"role": "assistant", "content": [cited, {"text": " True."}]}})
+    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", ASKED, answer)
+    assert record.output_preview == "So they say. True."
+
+
 def test_the_cache_is_beside_the_input() -> None:
     usage = {"inputTokens": 10, "outputTokens": 5, "cacheReadInputTokens": 300, "cacheWriteInputTokens": 200, "totalTokens": 515,
              "cacheDetails": [{"ttl": "5m", "inputTokens": 50}, {"ttl": "1h", "inputTokens": 150}]}  # fmt: skip

@@ -11,7 +11,7 @@ from autolog._reading.parts import Part, call_part, parts_of, text_of
 
 @pytest.mark.parametrize("content", [
     "Hello", [{"type": "text", "text": "Hello"}], {"text": "Hello"}, [{"text": "Hello"}], [{"type": "output_text", "text": "Hello"}],
-    [{"type": "text", "content": "Hello"}],
+    [{"type": "text", "content": "Hello"}], [{"type": "text", "text": {"value": "Hello", "annotations": []}}],
 ])  # fmt: skip
 def test_a_text_reads_the_same_however_it_is_written(content: Any) -> None:
     assert parts_of(content) == [Part("text", "Hello")]
