@@ -85,7 +85,7 @@ def find_tariff(provider: str | None, model: str, context: Context, at: datetime
     Raises:
         LookupError: if the model or its provider is unknown.
     """
-    minute = (at or datetime.now(UTC)).replace(second=0, microsecond=0)
+    minute = int((at or datetime.now(UTC)).timestamp()) // 60  # a time with a zone takes long to hash
     found = _find(provider, model, context, minute, id(_snapshots().get_snapshot()))
     if isinstance(found, Tariff):
         return found
@@ -99,7 +99,7 @@ def _snapshots() -> Any:
 
 
 @functools.lru_cache(maxsize=1024)
-def _find(provider: str | None, model: str, context: Context, at: datetime, _table: int) -> Tariff | str:
+def _find(provider: str | None, model: str, context: Context, minute: int, _table: int) -> Tariff | str:
     snapshot = _snapshots().get_snapshot()
     try:
         seller, found = snapshot.find_provider_model(model, None, provider, None)
@@ -108,7 +108,7 @@ def _find(provider: str | None, model: str, context: Context, at: datetime, _tab
     table, date = _bundled()
     if snapshot.from_auto_update:
         table, date = "genai-prices, updated", snapshot.timestamp.date().isoformat()
-    return Tariff(found, seller, dict(context), at, table, date)
+    return Tariff(found, seller, dict(context), datetime.fromtimestamp(60 * minute, UTC), table, date)
 
 
 class Tariff:

@@ -341,14 +341,17 @@ def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
     waiting = [(data, start)]
     while waiting:
         value, at = waiting.pop()
-        if isinstance(value, list) and (value or at < len(path)):
-            waiting += [(item, at) for item in value]
-        elif at == len(path):
-            yield value
+        if at == len(path):
+            if isinstance(value, list) and value:
+                waiting += [(item, at) for item in value]
+            else:
+                yield value
+        elif isinstance(value, list):
+            waiting += [(item, at) for item in value if isinstance(item, (dict, list))]
         elif isinstance(value, dict):
             if path[at] == "**":
                 waiting.append((value, at + 1))
-                waiting += [(item, at) for item in value.values()]
+                waiting += [(item, at) for item in value.values() if isinstance(item, (dict, list))]
             elif path[at] == "*":
                 waiting += [(item, at + 1) for item in value.values()]
             elif path[at] in value:

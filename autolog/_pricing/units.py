@@ -7,6 +7,7 @@ an unknown cost.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -71,6 +72,7 @@ _GPT = re.compile(r"gpt-(\d)(?:\.(\d+))?(?!\d)")
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 
+@functools.lru_cache(maxsize=1024)
 def geo_factor(seller: str, model: str, geo: str) -> float | None:
     """Return the factor on token prices for inference restricted to a place; None if none is published.
 

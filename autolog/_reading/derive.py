@@ -28,15 +28,16 @@ def fill_in(record: Record, provider: Format | None = None) -> None:
 
 def derive(record: Record) -> None:
     """Fill in a log sent by a vendor's client, and note in `extra["given"]` which fields the client had set."""
-    given = {name for name, value in zip(DERIVED, _derived_values(record), strict=True) if value is not None}
-    given.update(record.extra.get("given", ()))
-    if record.status == "error":
-        given.add("status")
-    record.extra = {**record.extra, "given": sorted(given)}
+    given = [name for name, value in zip(_SORTED, _values_of(record), strict=True) if value is not None]
+    failed = ["status"] if record.status == "error" else []
+    if failed or "given" in record.extra:
+        given = sorted({*given, *failed, *record.extra.get("given", ())})
+    record.extra = {**record.extra, "given": given}
     fill_in(record)
 
 
-_derived_values = attrgetter(*DERIVED)
+_SORTED = tuple(sorted(DERIVED))
+_values_of = attrgetter(*_SORTED)
 
 
 def forget(record: Record) -> None:

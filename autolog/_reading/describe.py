@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,11 +38,10 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     the shape of the bodies determines the format. Cost (`_pricing.bill`) and media (`_record.media`) are not filled in
     here.
     """
-    address = urlsplit(record.request_url or "")
-    path = unquote(address.path)
+    host, path = _address(record.request_url or "")
     request = read_request(record.request_body, record.request_content_type or "")
     whole = None if provider else decode_json(record.response_body)
-    provider = provider or format_of(address.netloc, path, request, mapping(whole))
+    provider = provider or format_of(host, path, request, mapping(whole))
     path = path or provider.guess_path(request)
     provider = format_at(provider.name, path)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "", whole)
@@ -60,15 +60,22 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
     record.input_preview = record.input_preview or preview(last_user_text(request))
     record.output_preview = record.output_preview or preview(facts.output_text)
-    goes_on = set(facts.finish_reasons or ()) <= _GOES_ON
-    if streamed and record.operation_name in {"chat", "text_completion"} and goes_on:
+    is_text = streamed and record.operation_name in {"chat", "text_completion"}
+    if is_text and _GOES_ON.issuperset(facts.finish_reasons or ()):
         facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the full usage is reported"
         facts.reported_cost = None  # so far, as in each chunk of Perplexity's
     _add_facts(record, facts)
     _add_error(record, facts, answer)
     model = record.response_model or record.request_model
-    record.provider_name = record.provider_name or provider_at(address.netloc) or provider_of_model(model)
+    record.provider_name = record.provider_name or provider_at(host) or provider_of_model(model)
     return facts
+
+
+@functools.lru_cache(maxsize=1024)
+def _address(url: str) -> tuple[str, str]:
+    """Return the host of a URL, with its port, and its path without escapes."""
+    address = urlsplit(url)
+    return address.netloc, unquote(address.path)
 
 
 #: States of the Responses API that stand for finish reasons, although the response is not finished.
@@ -114,6 +121,8 @@ def read_response(
     """
     if not body:
         return None, False
+    if isinstance(whole, dict) and content_type in ("", "application/json"):
+        return whole, False  # most bodies of logs from elsewhere
     if is_stream(body, content_type) or (provider.streams(path) and to_utf8(body).lstrip()[:1] == b"["):
         return provider.assemble(path, read_events(fold(body).body, content_type)), True
     if to_utf8(body).lstrip()[:1] not in (b"{", b"["):
@@ -156,9 +165,8 @@ def bodies(record: Record) -> tuple[Any, Any]:
     if record.kind != "llm":
         return decode_json(record.request_body), decode_json(record.response_body)
     request = read_request(record.request_body, record.request_content_type or "")
-    address = urlsplit(record.request_url or "")
-    path = unquote(address.path)
-    provider = format_of(address.netloc, path, request, decode_object(record.response_body))
+    host, path = _address(record.request_url or "")
+    provider = format_of(host, path, request, decode_object(record.response_body))
     path = path or provider.guess_path(request)
     response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
     return request, response

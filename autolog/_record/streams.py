@@ -57,10 +57,15 @@ def is_stream(body: bytes, content_type: str) -> bool:
     body = to_utf8(body)
     if "event-stream" in content_type or _is_json_lines(content_type):
         return body.lstrip()[:1] != b"{" or _is_json_lines(content_type) or not isinstance(decode_json(body), dict)
-    if re.match(rb"\s*(?:data|event|id|retry)?:", body):
-        return True
-    first, _, rest = body.lstrip().partition(b"\n")
-    return first[:1] == b"{" and rest.lstrip()[:1] == b"{" and isinstance(decode_json(first), dict)
+    body = body.lstrip()
+    if body[:1] != b"{":
+        return _SSE.match(body) is not None
+    first, _, rest = body.partition(b"\n")
+    return rest.lstrip()[:1] == b"{" and isinstance(decode_json(first), dict)
+
+
+#: The beginning of server-sent events.
+_SSE = re.compile(rb"(?:data|event|id|retry)?:")
 
 
 def to_utf8(body: bytes) -> bytes:

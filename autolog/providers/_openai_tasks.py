@@ -34,6 +34,8 @@ _DEFERRED = re.compile(r"/(?:deferred-completion|videos)/([^/]+)$")
 def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return xAI's deferred work, by the request id; None if the response is not about such work."""
     match = _DEFERRED.search(path)
+    if match is None and "request_id" not in body:
+        return None
     identity = text(body.get("request_id")) or (match[1] if match else None)
     named = "id" in body and "/deferred-completion/" not in path
     if identity is None or named or "error" in body:
@@ -45,6 +47,8 @@ def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
 
 def _task(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the task of Z.ai or Perplexity that a response reports on; None if it reports on none."""
+    if "task_status" not in body and "status" not in body:
+        return None
     identity, state = text(body.get("id")), text(body.get("task_status")) or text(body.get("status"))
     if state not in _TASK_STATES or identity is None:
         return None
@@ -65,8 +69,8 @@ def _agent(body: dict[str, Any]) -> LongRunning | None:
 
 def _named(body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on by its `object` and its id; None if it reports on none."""
-    kind, identity = str(body.get("object")), text(body.get("id"))
-    if kind not in _LONG_RUNNING or identity is None:
+    kind = kind_of(body, "object")
+    if kind not in _LONG_RUNNING or (identity := text(body.get("id"))) is None:
         return None
     background = body.get("background") if kind == "response" else True
     if background is False:

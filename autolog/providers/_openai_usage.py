@@ -10,6 +10,11 @@ from autolog.providers._fields import count, first_count, mapping, money, object
 #: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
 _BESIDE = frozenset(_CACHED)
+#: The keys of the details of the input and of the output.
+_INPUT_DETAILS = (
+    "prompt_tokens_details", "prompt_token_details", "input_tokens_details", "input_token_details",
+)  # fmt: skip
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
 
 def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -25,12 +30,7 @@ def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object with either set of names (prompt/completion or input/output), or with both."""
-    inner = _details(
-        usage, "prompt_tokens_details", "prompt_token_details", "input_tokens_details", "input_token_details"
-    )
-    outer = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
-    written = mapping(inner.get("cache_write_tokens_details"))
-    read = mapping(inner.get("cached_tokens_details"))
+    inner, outer = _details(usage, _INPUT_DETAILS), _details(usage, _OUTPUT_DETAILS)
     reasoning = count(outer.get("reasoning_tokens"))
     reasoning = count(usage.get("reasoning_tokens")) if reasoning is None else reasoning
     input_tokens, output_tokens = _pair(usage)
@@ -41,22 +41,29 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         and count(usage.get("total_tokens")) == total(input_tokens, output_tokens, reasoning)
     ):
         output_tokens = total(output_tokens, reasoning)
-    cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
-    return Usage(
+    read = Usage(
         input=input_tokens,
         output=output_tokens,
         cache_read=_cached(usage, inner),
-        cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
-        cache_creation_12h=count(written.get("ttl_12h_tokens")),
         reasoning=reasoning,
-        input_image=count(inner.get("image_tokens")),
-        output_image=count(outer.get("image_tokens")),
         audio_seconds=seconds(usage.get("seconds")),
-        cache_audio_read=count(read.get("audio_tokens")),
-        cache_image_read=count(read.get("image_tokens")),
-        input_audio=count(inner.get("audio_tokens")),
-        output_audio=count(outer.get("audio_tokens")),
     )
+    if inner:
+        _add_input_details(read, inner)
+    if outer:
+        read.output_image, read.output_audio = count(outer.get("image_tokens")), count(outer.get("audio_tokens"))
+    return read
+
+
+def _add_input_details(usage: Usage, details: dict[str, Any]) -> None:
+    written = mapping(details.get("cache_write_tokens_details"))
+    cached = mapping(details.get("cached_tokens_details"))
+    cache_writes = first_count(details, "cache_write_tokens", "cache_creation_tokens")
+    usage.cache_creation = total(*map(count, written.values())) if cache_writes is None else cache_writes
+    usage.cache_creation_12h = count(written.get("ttl_12h_tokens"))
+    usage.cache_audio_read = count(cached.get("audio_tokens"))
+    usage.cache_image_read = count(cached.get("image_tokens"))
+    usage.input_image, usage.input_audio = count(details.get("image_tokens")), count(details.get("audio_tokens"))
 
 
 def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
@@ -64,8 +71,10 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 
     If both sets of names are present and differ, the one that adds up to the total wins, else the larger one.
     """
-    input_tokens, output_tokens = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     prompt_tokens, completion_tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    if "input_tokens" not in usage and "output_tokens" not in usage:
+        return prompt_tokens, completion_tokens
+    input_tokens, output_tokens = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if input_tokens is output_tokens is None:
         return prompt_tokens, completion_tokens
     if prompt_tokens is completion_tokens is None:
@@ -113,7 +122,7 @@ def contradiction(usage: dict[str, Any]) -> str | None:
     return None if agrees or len(pairs - {(0, 0), (None, None)}) < 2 else "the response says two numbers of tokens"
 
 
-def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+def _details(usage: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return the details under any of `names`, merged; values that are not 0 win."""
     known = [usage[name] for name in names if name in usage and isinstance(usage[name], dict)]
     merged: dict[str, Any] = known.pop(0) if known else {}

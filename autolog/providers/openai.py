@@ -158,17 +158,18 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts.id = text(body.get("id"))
     facts.service_tier = text(body.get("service_tier"))
     facts.long_running = long_running(path, body)
-    if operation(path) == "count_tokens":
+    name = operation(path)
+    if name == "count_tokens":
         facts.usage.input = count(body.get("input_tokens"))
     elif body.get("object") == "batch":
         facts.raw_usage = mapping(body.get("usage")) or None
     else:
         _read_usage(facts, body)
-    if operation(path) == "image_generation" and facts.usage.output_image is None:
+    if name == "image_generation" and facts.usage.output_image is None:
         facts.usage.output_image = facts.usage.output  # older models do not report it, but all output is images
-    if operation(path) in {"embeddings", "rerank"} and facts.usage.input is facts.usage.output is None:
+    if name in {"embeddings", "rerank"} and facts.usage.input is facts.usage.output is None:
         facts.usage.input = count(mapping(facts.raw_usage).get("total_tokens"))  # all tokens are input
-    if _BY_MODEL & body.keys():
+    if not _BY_MODEL.isdisjoint(body):
         _read_models(facts, body)
     if isinstance(body.get("last_error"), dict):
         facts.error_type, facts.error_message = read_error(body["last_error"])
@@ -188,7 +189,7 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
     usage = usage_in(body)
     if usage is not None:
         facts.raw_usage, facts.usage = usage, read_usage(usage)
-        if STATED & usage.keys():
+        if not STATED.isdisjoint(usage):
             facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
         facts.uncertainty = facts.uncertainty or contradiction(usage)
         facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
