@@ -21,8 +21,9 @@ from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_SECONDS, from_body, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects.otlp._beside import parse_long, without_copies
+from autolog.dialects.otlp._complete import complete
 from autolog.dialects.otlp._messages import CHOICE, from_events, message_of
-from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
+from autolog.dialects.otlp._spans import add_evaluation, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
 from autolog.dialects.otlp.families._agent import Agent

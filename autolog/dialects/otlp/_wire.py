@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
@@ -25,6 +26,7 @@ class Plain(Attributes):
     """Attributes, or an object in them, that are plain data already instead of OTLP's key-value pairs."""
 
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: The field of `partialSuccess` with the number of rejected items, for each signal.
@@ -46,9 +48,23 @@ class Batch(Generic[T]):
         except MISREAD as error:
             self.rejected, self.problem = self.rejected + 1, why_misread(error)
 
+    def add_each(self, items: Iterable[S], read: Callable[[S], T]) -> None:
+        """Add the result of `read` for each of the items, with those that cannot be decoded treated as in `add`."""
+        for item in items:
+            try:
+                self.items.append(read(item))
+            except MISREAD as error:
+                self.rejected, self.problem = self.rejected + 1, why_misread(error)
+
     def then(self) -> Batch[Any]:
         """Return an empty batch for what is derived from these items, with the same rejected ones."""
         return Batch([], self.rejected, self.problem)
+
+    def map(self, read: Callable[[T], S]) -> Batch[S]:
+        """Return a batch with the result of `read` for each of these items, and the same rejected ones."""
+        batch: Batch[S] = self.then()
+        batch.add_each(self.items, read)
+        return batch
 
 
 class Unread(str):
@@ -120,7 +136,7 @@ def read_spans(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) ->
     Raises:
         Fault: 400, if the body is not an export request; 413, if it has more than `most` spans.
     """
-    return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)], most)
+    return _gather(request, ("Spans", "spans"), lambda item, scope: _span(item, scope, base64_ids), most)
 
 
 def read_logs(request: Json, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]:
@@ -129,7 +145,7 @@ def read_logs(request: Json, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]
     Raises:
         Fault: 400, if the body is not an export request; 413, if it has more than `most` of them.
     """
-    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item), scope)], most)
+    return _gather(request, ("Logs", "logRecords"), lambda item, scope: (_event(item), scope), most)
 
 
 def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
@@ -140,14 +156,11 @@ def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
     """
     listed = _gather(request, ("Metrics", "metrics"), lambda item, _: [*_data_points(item)], most)
     points: Batch[Point] = listed.then()
-    for name, item in listed.items:
-        points.add(lambda name=name, item=item: [_point(name, item)])  # type: ignore[misc]
+    points.add_each(chain.from_iterable(listed.items), lambda point: _point(*point))
     return points
 
 
-def _gather(
-    request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]], most: int = NO_LIMIT
-) -> Batch[T]:
+def _gather(request: Json, words: tuple[str, str], read: Callable[[Json, Scope], T], most: int = NO_LIMIT) -> Batch[T]:
     """Return the items of an export request, as decoded by `read`; malformed resources and scopes are only counted."""
     signal, _ = words
     parts: Batch[tuple[Attributes, Any]] = Batch()
@@ -161,8 +174,7 @@ def _gather(
     check_count(scopes.rejected + sum(len(items) for _, items in scopes.items), most)
     batch: Batch[T] = scopes.then()
     for scope, items in scopes.items:
-        for item in items:
-            batch.add(partial(_read, read, item, scope))
+        batch.add_each(items, partial(_read, read, scope))
     return batch
 
 
@@ -198,7 +210,7 @@ def _items(resource: Attributes, part: Any, words: tuple[str, str]) -> list[tupl
     return [(Scope(resource, name if isinstance(name, str) else None), items)]
 
 
-def _read(read: Callable[[Json, Scope], list[T]], item: Any, scope: Scope) -> list[T]:
+def _read(read: Callable[[Json, Scope], T], scope: Scope, item: Any) -> T:
     if isinstance(item, Unread):
         raise Fault(400, str(item))
     return read(_object(item), scope)
