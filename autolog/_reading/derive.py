@@ -6,13 +6,14 @@ the same steps as stages of `_processing.pipeline`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from autolog._pricing.bill import price_record
 from autolog._reading.describe import DERIVED, describe
 from autolog._record.media import note_media
 from autolog._record.record import Record
-from autolog.providers import Facts, Format, format_of_sdk
+from autolog.providers import Format, format_of_sdk
 
 
 def fill_in(record: Record, provider: Format | None = None) -> None:
@@ -21,33 +22,44 @@ def fill_in(record: Record, provider: Format | None = None) -> None:
     The bodies are read in the format of `provider`, if given, else of the SDK that made the call, else as the URL and
     the shape of the bodies suggest.
     """
-    finish(record, describe(record, provider or format_of_sdk(record.sdk)))
+    for _ in _fill_in(record, provider or format_of_sdk(record.sdk)):
+        pass
+
+
+def fill_in_all(records: Iterable[Record]) -> None:
+    """Fill in many records, each step for all of them before the next, which takes a tenth less."""
+    unfinished = [_fill_in(record, format_of_sdk(record.sdk)) for record in records]
+    while unfinished:
+        unfinished = [steps for steps in unfinished if next(steps, _END) is not _END]
+
+
+_END = object()
+
+
+def _fill_in(record: Record, provider: Format | None) -> Iterator[None]:
+    """Take one step each time."""
+    facts = describe(record, provider)
+    yield
+    price_record(record, facts)
+    yield
+    if record.media is None:
+        note_media(record)
 
 
 def derive(record: Record) -> None:
     """Fill in a log sent by a vendor's client, and note in `extra["given"]` which fields the client had set."""
-    finish(record, begin(record))
+    for _ in derive_in_steps(record):
+        pass
 
 
-def begin(record: Record) -> Facts:
-    """Take the first of the two steps of `derive`: note the given fields and describe the record; return the facts.
-
-    A batch takes a tenth less if all of its records are begun, and then all finished, than with one after the other:
-    the code of a step stays in the processor's caches.
-    """
+def derive_in_steps(record: Record) -> Iterator[None]:
+    """Derive a record in steps, of which one is taken each time; for batches (see `dialects._steps`)."""
     given = [name for name, value in zip(_SORTED, _values_of(record), strict=True) if value is not None]
     failed = ["status"] if record.status == "error" else []
     if failed or "given" in record.extra:
         given = sorted({*given, *failed, *record.extra.get("given", ())})
     record.extra = {**record.extra, "given": given}
-    return describe(record, format_of_sdk(record.sdk))
-
-
-def finish(record: Record, facts: Facts) -> None:
-    """Take the second step of `derive`: price a record that was begun, and note its media."""
-    price_record(record, facts)
-    if record.media is None:
-        note_media(record)
+    yield from _fill_in(record, format_of_sdk(record.sdk))
 
 
 _SORTED = tuple(sorted(DERIVED))

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from autolog._reading.derive import derive
+from autolog._reading.derive import derive_in_steps
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.dialects._convert import fill_times, host_of, new_id, parse_time, text_of, to_body
-from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, parse_json, why_misread
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json, why_misread
 from autolog.dialects._providers import operation_called, provider_called
+from autolog.dialects._steps import Steps, at_once, in_steps
 from autolog.providers._fields import count, mapping, text, texts
 
 name = "litellm"
@@ -41,11 +42,11 @@ def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
     payloads = _payloads(data)
     check_count(len(payloads), most)
     upload = Upload()
-    for payload in payloads:
-        try:
-            upload.records.append(decode_payload(_object(payload)))
-        except MISREAD as error:
-            upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
+    for result in in_steps(payloads, _decode):
+        if isinstance(result, Exception):
+            upload.rejected, upload.problem = upload.rejected + 1, why_misread(result)
+        else:
+            upload.records.append(result)
     if upload.rejected and not upload.records:
         raise Fault(400, upload.problem)
     return upload
@@ -76,12 +77,11 @@ def _line(line: bytes) -> Any:
         return line.decode(errors="replace")
 
 
-def _object(payload: Any) -> Json:
+def _check(payload: Any) -> None:
     if not isinstance(payload, dict):
         raise Fault(
             400, f"{str(payload)[:20]!r} is not a payload: the body is one, an array of them, or one on each line"
         )
-    return payload
 
 
 def is_payload(value: Json) -> bool:
@@ -95,6 +95,11 @@ def decode_payload(payload: Json) -> Record:
     Raises:
         Fault: 400, if a time is invalid.
     """
+    return at_once(_decode(payload))
+
+
+def _decode(payload: Json) -> Steps[Record]:
+    _check(payload)
     metadata = mapping(payload.get("metadata"))
     parameters = mapping(payload.get("model_parameters"))
     model = _model(payload)
@@ -130,7 +135,8 @@ def decode_payload(payload: Json) -> Record:
     if (host := host_of(url)) is not None:
         record.extra = {**record.extra, "server_address": host}
     status = record.status
-    derive(record)
+    yield
+    yield from derive_in_steps(record)
     record.request_url, record.status = url, status
     _read_cost(record, payload)
     return record

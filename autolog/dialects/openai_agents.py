@@ -13,15 +13,16 @@ service tier of other calls, raw bodies, HTTP status and headers, and retries.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autolog._reading.derive import derive
+from autolog._reading.derive import derive_in_steps
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import fill_times, host_of, parse_time, to_body
-from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, why_misread
+from autolog.dialects._steps import Steps, in_steps
 from autolog.providers import provider_at
 from autolog.providers._fields import count, mapping, text
 
@@ -64,11 +65,13 @@ def decode_items(body: Json, most: int = NO_LIMIT) -> Upload:
         raise Fault(400, "data: is not a list of traces and spans")
     check_count(len(items), most)
     upload = Upload()
-    for item in items:
-        try:
-            _add(mapping(item), upload)
-        except MISREAD as error:
-            upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
+    for item, result in zip(items, in_steps(items, _decode), strict=True):
+        if isinstance(result, Exception):
+            upload.rejected, upload.problem = upload.rejected + 1, why_misread(result)
+        elif item["object"] == "trace":
+            upload.traces[result.id] = result
+        else:
+            upload.spans.append(result)
     if upload.rejected and upload.rejected == len(items):
         raise Fault(400, upload.problem)
     _add_usage_of_turns(upload.spans)
@@ -89,16 +92,16 @@ def _add_usage_of_turns(spans: list[Record]) -> None:
             _read_usage(inner[0], {**usage, "input_tokens_details": details})
 
 
-def _add(item: Json, upload: Upload) -> None:
+def _decode(item: Any) -> Steps[Record]:
+    item = mapping(item)
     item_id = item.get("id")
     if item.get("object") not in {"trace", "trace.span"}:
         raise Fault(400, "object: is neither 'trace' nor 'trace.span'")
     if not isinstance(item_id, str) or not 0 < len(item_id) <= 200:
         raise Fault(400, "id: must have 1 to 200 characters")
     if item["object"] == "trace":
-        upload.traces[item_id] = _trace(item_id, item)
-    else:
-        upload.spans.append(_span(item_id, item))
+        return _trace(item_id, item)
+    return (yield from _span(item_id, item))
 
 
 def _trace(trace_id: str, item: Json) -> Record:
@@ -140,7 +143,7 @@ def _add_times(trace: Record, stored: Record | None, spans: list[Record]) -> Non
     fill_times(trace)
 
 
-def _span(span_id: str, item: Json) -> Record:
+def _span(span_id: str, item: Json) -> Steps[Record]:
     data = mapping(item.get("span_data"))
     if data.get("type") == "custom":
         data = {**data, **mapping(data.get("data"))}
@@ -167,7 +170,8 @@ def _span(span_id: str, item: Json) -> Record:
     if record.kind == "llm":
         _read_call(record, kind, data)
         fill_times(record)
-        _derive(record)
+        yield
+        yield from _derive(record)
     else:
         _read_step(record, kind, data)
         fill_times(record)
@@ -258,9 +262,9 @@ def _read_usage(record: Record, usage: Json) -> None:
     record.usage_reasoning_output_tokens = count(output_details.get("reasoning_tokens"))
 
 
-def _derive(record: Record) -> None:
+def _derive(record: Record) -> Iterator[None]:
     status, message = record.status, record.error_message
-    derive(record)
+    yield from derive_in_steps(record)
     record.status, record.error_message = status, message
     if record.cost is None and record.request_model is None and record.response_model is None:
         why = "the SDK does not report the model of a response; autolog.patch() in the program records the call"

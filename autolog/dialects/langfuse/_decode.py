@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from autolog._reading.derive import derive
+from autolog._reading.derive import derive_in_steps
 from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, parse_time, text_of, to_body
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
 from autolog.dialects._providers import chat_or_embeddings
+from autolog.dialects._steps import Steps, at_once, in_steps
 from autolog.providers._fields import count, mapping, text, texts
 
 #: Types of observations, and record kinds; an event's name is its type, or `observation-create` has it in the body.
@@ -64,11 +65,11 @@ def decode_batch(body: Json, find: Find, root_of: RootOf, most: int = NO_LIMIT) 
         except MISREAD as error:
             batch.refuse(event_id, error)
     decoded, refused = list[Record](), dict[str, Exception]()
-    for thing_id, fields in objects.items():
-        try:
-            decoded.append(decode_thing(fields))
-        except MISREAD as error:
-            refused[thing_id] = error
+    for thing_id, result in zip(objects, in_steps(objects.values(), _decode_thing), strict=True):
+        if isinstance(result, Exception):
+            refused[thing_id] = result
+        else:
+            decoded.append(result)
     batch.records[:0] = decoded  # before the scores of these, because the first record of a call decides its time
     for event_id, thing_id in about:
         if thing_id in refused:
@@ -127,6 +128,10 @@ def decode_thing(thing: Json) -> Record:
     Raises:
         Fault: 400, if a time is invalid.
     """
+    return at_once(_decode_thing(thing))
+
+
+def _decode_thing(thing: Json) -> Steps[Record]:
     is_trace, kind = thing["type"] == "trace", KINDS.get(thing["type"], "chain")
     metadata = thing.get("metadata")
     trace_id = thing["id"] if is_trace else text(thing.get("traceId"))
@@ -161,8 +166,9 @@ def decode_thing(thing: Json) -> Record:
     first = parse_time(thing.get("completionStartTime"), "completionStartTime")
     if first and record.start_time:
         record.time_to_first_chunk = max(0.0, (first - record.start_time).total_seconds())
+    yield
     status, called = record.status, record.name
-    derive(record)
+    yield from derive_in_steps(record)
     record.status, record.name = status, called
     return record
 

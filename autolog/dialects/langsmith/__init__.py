@@ -18,6 +18,7 @@ from autolog.dialects.langsmith._decode import (
     decode_feedback as decode_feedback,
     decode_multipart as decode_multipart,
     decode_run as decode_run,
+    decode_runs as decode_runs,
     join as join,
 )
 from autolog.dialects.langsmith._encode import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from autolog._reading.derive import derive
+from autolog._reading.derive import derive_in_steps
 from autolog._record.bodies import form_parts
 from autolog._record.media import note_media
 from autolog._record.record import DEFAULTS, Record
@@ -20,6 +20,7 @@ from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
 from autolog.dialects._providers import chat_or_embeddings, provider_called
+from autolog.dialects._steps import Steps, at_once, in_steps
 from autolog.dialects.litellm import decode_payload, is_payload
 from autolog.providers._fields import count, mapping, text, texts
 
@@ -176,6 +177,15 @@ def decode_run(run: Json) -> Record:
     Raises:
         Fault: 422, if a time is invalid.
     """
+    return at_once(_decode_run(run))
+
+
+def decode_runs(runs: Iterable[Json]) -> list[Record | Exception]:
+    """Decode runs as records; the result for a run that cannot be decoded is its error."""
+    return in_steps(runs, _decode_run)
+
+
+def _decode_run(run: Json) -> Steps[Record]:
     extra = mapping(run.get("extra"))
     metadata = mapping(extra.get("metadata"))
     run_type = text(run.get("run_type")) or ""
@@ -210,8 +220,9 @@ def decode_run(run: Json) -> Record:
         record.request_body, record.response_body = to_body(inputs), to_body(outputs)
     fill_times(record)
     if is_call:
+        yield
         status, name = record.status, record.name
-        derive(record)
+        yield from derive_in_steps(record)
         record.status, record.name = status, name
     return record
 

@@ -16,8 +16,9 @@ from autolog.dialects._chat import parsed, request_of, response_of, with_usage
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, host_of, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import operation_called, operation_of_span, provider_called, provider_response_id
+from autolog.dialects._steps import Steps, at_once
 from autolog.dialects.otlp._beside import parse_long, without_copies
-from autolog.dialects.otlp._complete import begin, complete, finish
+from autolog.dialects.otlp._complete import complete_in_steps
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, braintrust, genai, litellm
@@ -31,13 +32,19 @@ def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT)
     Raises:
         Fault: 400, if the body is not an export request; 413, if it has more than `most` spans.
     """
-    # One step for all spans, then the next: the code of a step stays in the processor's caches, which saves 8 %.
-    return read_spans(request, base64_ids, most).map(_decode).map(begin).map(finish)
+    return read_spans(request, base64_ids, most).in_steps(_decode_in_steps)
 
 
 def decode_span(span: Span) -> Record:
     """Decode a span as a record."""
-    return complete(_decode(span))
+    return at_once(_decode_in_steps(span))
+
+
+def _decode_in_steps(span: Span) -> Steps[Record]:
+    record = _decode(span)
+    yield
+    yield from complete_in_steps(record)
+    return record
 
 
 def _decode(span: Span) -> Record:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
+from autolog.dialects._steps import Steps, in_steps
 
 Attributes = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Batch(Generic[T]):
         try:
             self.items += read()
         except MISREAD as error:
-            self.rejected, self.problem = self.rejected + 1, why_misread(error)
+            self.reject(error)
 
     def add_each(self, items: Iterable[S], read: Callable[[S], T]) -> None:
         """Add the result of `read` for each of the items, with those that cannot be decoded treated as in `add`."""
@@ -54,17 +55,25 @@ class Batch(Generic[T]):
             try:
                 self.items.append(read(item))
             except MISREAD as error:
-                self.rejected, self.problem = self.rejected + 1, why_misread(error)
+                self.reject(error)
 
     def then(self) -> Batch[Any]:
         """Return an empty batch for what is derived from these items, with the same rejected ones."""
         return Batch([], self.rejected, self.problem)
 
-    def map(self, read: Callable[[T], S]) -> Batch[S]:
-        """Return a batch with the result of `read` for each of these items, and the same rejected ones."""
+    def in_steps(self, decode: Callable[[T], Steps[S]]) -> Batch[S]:
+        """Return a batch of what is decoded from these items (see `dialects._steps`), with the same rejected ones."""
         batch: Batch[S] = self.then()
-        batch.add_each(self.items, read)
+        for result in in_steps(self.items, decode):
+            if isinstance(result, Exception):
+                batch.reject(result)
+            else:
+                batch.items.append(result)
         return batch
+
+    def reject(self, error: Exception) -> None:
+        """Count an item that cannot be decoded."""
+        self.rejected, self.problem = self.rejected + 1, why_misread(error)
 
 
 class Unread(str):

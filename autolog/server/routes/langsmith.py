@@ -43,14 +43,15 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
             upload.reject(why_misread(error))
     stored = call.store.by_ids(call.project, upload.runs)
     known = {record.id: record for record in call.store.with_bodies(stored)}
+    runs = dict[str, Json]()
     for run_id, run in upload.runs.items():
         try:
-            if (before := known.get(run_id)) is not None:
-                started = run_id in upload.started
-                run = dialect.join(run, dialect.known_of(before)) if started else _patched(before, run)
-            record = dialect.decode_run(run)
+            runs[run_id] = _joined(run, known.get(run_id), run_id in upload.started)
         except MISREAD as error:
             upload.reject(why_misread(error))
+    for run_id, record in zip(runs, dialect.decode_runs(runs.values()), strict=True):
+        if isinstance(record, Exception):
+            upload.reject(why_misread(record))
             continue
         records.append(record)
         records += (dialect.decode_attachment(record, *file) for file in upload.attachments.get(run_id, ()))
@@ -60,7 +61,12 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
     return call.keep(records, lambda _: Reply(202, {"rejected": upload.rejected, "problem": upload.problem or None}))
 
 
-def _patched(before: Record, run: Json) -> Json:
+def _joined(run: Json, before: Record | None, started: bool) -> Json:
+    """Return a run with what is stored of it already; `started` says that the upload has its beginning."""
+    if before is None:
+        return run
+    if started:
+        return dialect.join(run, dialect.known_of(before))
     return {**dialect.join(dialect.run_of(before), run), "id": before.id}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from autolog._reading.derive import fill_in
+from autolog._reading.derive import fill_in_all
 from autolog._record.bodies import encode_json
 from autolog._record.media import check_media
 from autolog._record.record import Record, pack, to_dict, to_json
@@ -50,8 +50,12 @@ def ingest(call: Call) -> RecordWrite:
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:
         record.created_at = record.created_at or record.start_time
-        if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
-            fill_in(record)
+    fill_in_all(
+        record
+        for record in records
+        if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body)
+    )
+    for record in records:
         check_media(record)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
     return call.keep(records, lambda _: Reply(200, encode_json(dialect.encode_results(results)), headers=_PROTOCOL))
