@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -206,26 +206,19 @@ def _tokens(
             logger.debug("no price for %s", name, exc_info=error)
             why = f"{type(error).__name__}: {error}"
         else:
-            doubts = [*unstated(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name, models[0])]
+            doubts = [*unstated(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
+            if by != "aws" and name not in (known for _, known in entries(by, models[:1])):
+                doubts.append(f"no price list has the model that served the call, {models[0]}; {name}'s price was used")
             return priced if priced.cost is None else priced.as_estimate(doubts)
     return unknown(why or "no model is named")
 
 
-@functools.lru_cache(maxsize=1024)
-def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str, served: str) -> tuple[str, ...]:
-    """Return the reasons why a tariff may not be the one that the call was charged by.
-
-    Args:
-        tariff: the tariff of the model called `name` at `seller`, found in place of `served` at `by`.
-    """
-    doubts = []
+def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -> Iterator[str]:
+    """Yield the reasons why a tariff may not be the one that the call was charged by."""
     if seller != by:
-        doubts.append(f"no price list of {by or 'the seller'} has the model; its maker's price was used")
+        yield f"no price list of {by or 'the seller'} has the model; its maker's price was used"
     if tariff.model.startswith("regional.") and not names_profile(name):
-        doubts.append("the response does not say which inference profile served it; the regional price was used")
-    if by != "aws" and name not in (known for _, known in entries(by, (served,))):
-        doubts.append(f"no price list has the model that served the call, {served}; {name}'s price was used")
-    return tuple(doubts)
+        yield "the response does not say which inference profile served it; the regional price was used"
 
 
 def _by_unit(by: str | None, units: dict[str, float]) -> Priced:
