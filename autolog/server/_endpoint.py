@@ -69,7 +69,20 @@ def note_served(request: Request, route: Route, services: Services, status: int,
 def refusal(request: Request, route: Route, error: BaseException) -> Reply:
     """Return the reply that tells the client about an error, in the route's shape."""
     fault = _fault_of(error, route)
-    return route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
+    reply = route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
+    _let_go_of_frames(error)
+    return reply
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """Detach an error from the frames that it passed through.
+
+    They refer to each other, and would otherwise keep the request's body, uncounted, until Python looks for cycles.
+    """
+    while error is not None:
+        earlier = error.__cause__ or error.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        error = earlier
 
 
 async def _reply_to(request: Request, route: Route, services: Services) -> Reply:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from dialects.samples import Server
+from starlette.requests import Request
+
+from autolog.dialects._fault import Fault
+from autolog.server._endpoint import refusal
+from autolog.server.app import ROUTES
 
 
 def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +52,36 @@ def test_more_conditions_than_a_database_accepts_are_refused(server: Server, met
     answer = server.call(method, path, body)
     assert answer.status_code == 400
     assert "at most 200 conditions" in answer.text
+
+
+class Body:
+    """Stands for the body of a request; unlike bytes, it can be referred to weakly."""
+
+
+def test_a_refused_request_is_let_go_of_at_once() -> None:
+    bodies: list[weakref.ref[Body]] = []
+
+    def fail() -> None:
+        body, kept = Body(), list[Exception]()
+        bodies.append(weakref.ref(body))
+        try:
+            try:
+                raise ValueError("malformed")
+            except ValueError as error:
+                raise Fault(400, "not JSON") from error
+        except Fault as fault:
+            kept.append(fault)  # as a future does, through which the error passes from its thread
+            raise
+
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        try:
+            fail()
+        except Fault as fault:
+            reply = refusal(Request({"type": "http"}), ROUTES[0], fault)
+        assert reply.status == 400
+        assert bodies[0]() is None
+    finally:
+        if was_enabled:
+            gc.enable()
