@@ -2,6 +2,11 @@
 
 All get the same logs of 4 kB. A server's CPU time is that of its whole process tree, from the first request until it is
 idle, so that deferred work counts, too. The limit is that of decoding and writing the same records without HTTP.
+
+Batches in all formats are sent in turn, for several rounds, because a machine is not equally fast at all times: `times
+native` is the median over the rounds of a format's CPU time a log, divided by that of native logs in the same round.
+These native logs are complete, as a client sends them that reads and prices its calls itself, and their rows hold as
+much as those of the other formats: previews, usage, and the cost in parts.
 """
 
 from __future__ import annotations
@@ -9,6 +14,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +34,7 @@ from environments import environment
 from faults.real import free_port
 from live import KEY
 
+from autolog._reading.derive import fill_in_all
 from autolog._record.record import Record
 from autolog._record.zstd import zstd
 from autolog.dialects import humanloop, native, portkey, promptlayer, responselog
@@ -94,6 +101,13 @@ def unread(batch: list[Record]) -> list[Record]:
         Record(**{name: getattr(record, name) for name in kept}, request_url=address, status_code=200, sdk="openai")
         for record in batch
     ]
+
+
+def complete(batch: list[Record]) -> list[Record]:
+    """Return the same logs read and priced, as a client ships them whose options need the result."""
+    records = unread(batch)
+    fill_in_all(records)
+    return records
 
 
 def otlp(batch: list[Record]) -> bytes:
@@ -248,13 +262,13 @@ class Running:
             os.kill(member, 9)
         self.process.wait()
 
-    def take(self, requests: list[tuple[str, bytes, dict[str, str]]], logs: int) -> dict[str, float]:
+    def take(self, requests: list[Sent], logs: int) -> dict[str, float]:
         """Send requests from 32 connections, and return the logs per CPU second of the server, and per second."""
         from concurrent.futures import ThreadPoolExecutor
 
         connections = threading.local()  # http.client needs a fifth of other clients' time, which keeps the server busy
 
-        def send(request: tuple[str, bytes, dict[str, str]]) -> int:
+        def send(request: Sent) -> int:
             path, body, headers = request
             if not hasattr(connections, "mine"):
                 connections.mine = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
@@ -297,12 +311,15 @@ def chunks(items: list[Record]) -> list[list[Record]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
-def singles(dialect: ModuleType, base: str, count: int) -> list[tuple[str, bytes, dict[str, str]]]:
+def singles(dialect: ModuleType, base: str, count: int) -> list[Sent]:
     """Return requests with one log each to the base URL that the vendor's SDK would be given."""
     key = {"authorization": f"Bearer {KEY}", "x-api-key": KEY}
     requests = (dialect.encode_request([record]) for record in records(count, dialect.__name__))
     return [(base + request.path, request.body, {**request.headers, **key}) for request in requests]
 
+
+#: A request: its path, its body and its headers.
+Sent = tuple[str, bytes, dict[str, str]]
 
 #: The batches of loggers above the SDKs: their names, paths, and the functions that make them.
 ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
@@ -314,12 +331,54 @@ ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
 )
 
 
+#: How often each format is measured, and the logs that it gets in a round.
+ROUNDS, A_ROUND = 5, 2_000
+_BEARER = {"authorization": f"Bearer {KEY}"}
+_PACKED = {**_BEARER, "content-type": native.MSGPACK}
+_PROTOBUF = {**_BEARER, "content-type": "application/x-protobuf"}
+_JSON = {**_BEARER, "x-api-key": KEY, "content-type": "application/json"}
+
+
+def packed(batch: list[Record]) -> Sent:
+    """Return a batch as our client ships it, compressed."""
+    headers = {**_PACKED, "content-encoding": "zstd"}
+    return "/api/v1/records", zstd.compress(native.encode_batch(batch), 3), headers
+
+
+#: What makes the request with a batch in each format; the first is what the others are compared with.
+BATCHES: dict[str, Callable[[list[Record]], Sent]] = {
+    "native, batches, complete": lambda batch: packed(complete(batch)),
+    "native, batches to be read": lambda batch: packed(unread(batch)),
+    "OTLP, batches": lambda batch: ("/v1/traces", otlp(batch), _PROTOBUF),
+    **{
+        way: lambda batch, path=path, encode=encode: (path, json.dumps(encode(batch)).encode(), _JSON)  # type: ignore[misc]
+        for way, path, encode in ABOVE
+    },
+}
+
+
+def in_turn(server: Running, rounds: int = ROUNDS, count: int = A_ROUND) -> list[dict[str, Any]]:
+    """Measure batches in all formats in turn; return a row for each."""
+    figures: dict[str, list[dict[str, float]]] = {way: [] for way in BATCHES}
+    for turn in range(rounds + 1):
+        for way in sorted(BATCHES, reverse=bool(turn % 2)):
+            requests = [BATCHES[way](batch) for batch in chunks(list(records(count, f"{way} {turn}")))]
+            measured = server.take(requests, count)
+            if turn:  # in the first, a server still imports and fills its caches
+                figures[way].append(measured)
+        print(f"  batches in turn, {turn} of {rounds}", file=sys.stderr)
+    first = [measured["logs / CPU s"] for measured in next(iter(figures.values()))]
+    rows = []
+    for way, measured in figures.items():
+        row = {name: statistics.median(each[name] for each in measured) for name in measured[0]}
+        times = [whole / each["logs / CPU s"] for whole, each in zip(first, measured, strict=True)]
+        spread = {"times native": statistics.median(times), "least": min(times), "most": max(times)}
+        rows.append({"case": "batches in turn", "subject": f"autolog, {way}", **row, **spread})
+    return rows
+
+
 def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, Any]]:
     """Return a row for each server and format; peers are included only on SQLite."""
-    bearer = {"authorization": f"Bearer {KEY}"}
-    packed = {**bearer, "content-type": native.MSGPACK}
-    proto = {**bearer, "content-type": "application/x-protobuf"}
-    plain = {**bearer, "x-api-key": KEY, "content-type": "application/json"}
     fewer = max(1000, logs // 20)
     rows: list[dict[str, Any]] = [{"case": "ingest", "subject": "limit, no HTTP", "logs / CPU s": limit(logs)}]
     with tempfile.TemporaryDirectory() as name, engine(store) as under:
@@ -330,18 +389,10 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
             port, "/ready", Path(name), AUTOLOG_SERVER_API_KEY=KEY,
         )  # fmt: skip
         start = {"ready after s": server.ready, "idle MiB": server.idle}
-        ways: dict[str, tuple[list[tuple[str, bytes, dict[str, str]]], int]] = {
-            "native, batches": ([("/api/v1/records", zstd.compress(native.encode_batch(batch), 3), {**packed, "content-encoding": "zstd"})
-                                 for batch in chunks(list(records(logs, "batch")))], logs),
-            "native, batches to be read": ([("/api/v1/records", native.encode_batch(unread(batch)), packed)
-                                            for batch in chunks(list(records(fewer, "unread")))], fewer),
-            "native, one by one": ([("/api/v1/records", native.encode_batch([record]), packed)
+        ways: dict[str, tuple[list[Sent], int]] = {
+            "native, batches": ([packed(batch) for batch in chunks(list(records(logs, "batch")))], logs),
+            "native, one by one": ([("/api/v1/records", native.encode_batch([record]), _PACKED)
                                     for record in records(fewer, "single")], fewer),
-            "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(fewer, "otlp")))], fewer),
-            **{
-                way: ([(path, json.dumps(encode(batch)).encode(), plain) for batch in chunks(list(records(fewer, way)))], fewer)
-                for way, path, encode in ABOVE
-            },
             "ResponseLog": (singles(responselog, "", fewer), fewer),
             "Portkey": (singles(portkey, "/v1", fewer), fewer),
             "Humanloop": (singles(humanloop, "/v5", fewer), fewer),
@@ -359,6 +410,7 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
                 opened = open_store(url)
                 rows[-1]["bytes a log"] = opened.size() / logs
                 opened.close()
+        rows += in_turn(server)
         server.end()
     if store != "sqlite":
         return rows
@@ -378,11 +430,13 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
             try:
                 server = Running([str(python.with_name(command)), *arguments], port, alive, Path(name), **listen)
                 few = max(500, fewer // 2)
-                requests = [(target, otlp(batch), {**proto, **extra}) for batch in chunks(list(records(few, "peer")))]
+                requests = [
+                    (target, otlp(batch), {**_PROTOBUF, **extra}) for batch in chunks(list(records(few, "peer")))
+                ]
                 figures = server.take(requests, few)
                 rows.append({"case": "ingest", "subject": f"{peer}, OTLP batches", **figures,
                              "ready after s": server.ready, "idle MiB": server.idle})  # fmt: skip
-                requests = [(target, otlp([record]), {**proto, **extra}) for record in records(300, "peer")]
+                requests = [(target, otlp([record]), {**_PROTOBUF, **extra}) for record in records(300, "peer")]
                 rows.append({"case": "ingest", "subject": f"{peer}, OTLP one by one", **server.take(requests, 300)})
                 server.end()
             except RuntimeError as error:
