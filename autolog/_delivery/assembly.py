@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from autolog._config import Config
 from autolog._delivery.delivery import Delivery, Sink
-from autolog._delivery.queue import DurableQueue, Queue
+from autolog._delivery.queue import SEND_EVERY, WRITE_EVERY, DurableQueue, Queue
 
 if TYPE_CHECKING:
     from autolog._delivery.journal import Journal
@@ -50,7 +50,8 @@ def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]
         for number, target in enumerate(targets(config))
     ]
     kind = DurableQueue if config.durable else Queue
-    return kind(processing, deliveries, *bounds, processing.prepare, processing.look_ahead)
+    interval = WRITE_EVERY if config.endpoint is None else SEND_EVERY
+    return kind(processing, deliveries, *bounds, processing.prepare, processing.look_ahead, interval)
 
 
 def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:

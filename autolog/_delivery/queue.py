@@ -33,9 +33,9 @@ LINGER = 0.05
 #: The same for a single span when the worker was idle before, so that it is written sooner. If more spans have arrived
 #: by then, the worker waits for `LINGER`: a write takes a millisecond, as much as reading ten chats.
 FIRST_LINGER = 0.01
-#: Seconds after which a worker that has recently had work looks for more. Every look is a request or a transaction, and
-#: takes the interpreter from the program: 0.05 costs 5 us more a chat.
-LOOK_EVERY = 0.075
+#: Seconds after which a worker that has recently had work looks for more, which are written here or sent to a server.
+#: A request takes a millisecond and the interpreter eleven times: every 0.05 seconds, a chat takes 5 us more.
+WRITE_EVERY, SEND_EVERY = 0.05, 0.075
 
 #: If the worker's wait overran by more than `BUSY` seconds, other threads are keeping the interpreter busy. Spans
 #: younger than `POSTPONED` nanoseconds are then read later, because reading a long stream would take a millisecond from
@@ -78,9 +78,8 @@ class Queue(Worker):
         max_bytes: their maximum total size, in bytes.
         prepare: start-up work for `read`, called on the worker's thread when it starts.
         look_ahead: called with spans that are read next, of which `read` may do a part of the work together.
+        poll_interval: the seconds after which it looks for more spans (see `Worker.poll_interval`).
     """
-
-    poll_interval = LOOK_EVERY
 
     def __init__(
         self,
@@ -90,7 +89,9 @@ class Queue(Worker):
         max_bytes: int,
         prepare: Callable[[], None] | None = None,
         look_ahead: Callable[[Sequence[Any]], None] | None = None,
+        poll_interval: float = WRITE_EVERY,
     ) -> None:
+        self.poll_interval = poll_interval
         self._read = read
         self._look_ahead = look_ahead
         self._prepare_reading = prepare

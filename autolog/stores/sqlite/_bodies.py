@@ -1,8 +1,8 @@
-"""Compress bodies for the SQLite store: zstd, with a dictionary trained on the store's own bodies.
+"""Compress bodies for the SQLite store: zstd, with a dictionary of the store's own bodies.
 
 A program's calls resemble each other, but are too short for compression to benefit one by one. With a dictionary, they
-take a third less space at the same speed. It is trained on the latest bodies once there are enough, and again when
-there are many times as many, because programs change; each compressed frame names its dictionary.
+take a third less space at the same speed. It is made of the latest bodies once there are enough, and again when there
+are many times as many, because programs change; each compressed frame names its dictionary.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any
 from autolog._record.zstd import zstd
 
 LEVEL = 3
-#: The number of records at which the first dictionary is trained, and the factor by which it grows for the next.
+#: The number of records at which the first dictionary is made, and the factor by which it grows for the next.
 FIRST, FACTOR = 200, 20
-#: The number of samples for a dictionary, the most bytes of each, and the dictionary's size in bytes. More samples take
-#: longer, while writers wait: 256 took 35 ms, and saved another 3 %.
-_SAMPLES, _SAMPLE, _SIZE = 64, 8_192, 16_384
-#: Samples are taken from every `_STRIDE`th of the latest records; with fewer than `_FEW`, no dictionary is trained.
+#: The number of samples for a dictionary, the most bytes of each, and the dictionary's content in bytes. It consists
+#: of the beginnings of bodies, and takes a millisecond, while writers wait. One of 16 kB that zstd selects from longer
+#: samples takes 15 to 30 ms, and compresses the recorded calls of OpenAI's SDK to 88 % instead of 59 % of what they
+#: take without, those of all SDKs mixed to 91 % instead of 90 %.
+_SAMPLES, _SAMPLE, _SIZE = 64, 1_024, 32_768
+#: The most bytes of a dictionary's header.
+_HEADER = 1_024
+#: Samples are taken from every `_STRIDE`th of the latest records; with fewer than `_FEW`, no dictionary is made.
 _STRIDE = 5
 _FEW = 20
 
@@ -78,10 +82,10 @@ class Bodies:
         if newest is not None:
             self._compressor = zstd.ZstdCompressor(LEVEL, zstd_dict=newest.as_digested_dict)
 
-    def train(self, db: sqlite3.Connection, last: int) -> None:
-        """Train a dictionary if it is due; called outside of transactions. `last` is the newest sequence number.
+    def make_dictionary(self, db: sqlite3.Connection, last: int) -> None:
+        """Make a dictionary if it is due; called outside of transactions. `last` is the newest sequence number.
 
-        If training fails, bodies are packed without a new dictionary.
+        If that fails, bodies are packed without a new dictionary.
         """
         if last < self._due:
             return
@@ -97,7 +101,8 @@ class Bodies:
             samples = [body[:_SAMPLE] for row in newest for packed in row if (body := self.unpack(db, packed))]
             if len(samples) < _FEW:
                 return
-            dictionary = zstd.train_dict(samples, _SIZE)
+            content = b"".join(reversed(samples))[-_SIZE:]  # the newest last: a short distance takes less
+            dictionary = zstd.finalize_dict(zstd.ZstdDict(content, is_raw=True), samples, _SIZE + _HEADER, LEVEL)
             db.execute(
                 "INSERT OR IGNORE INTO dictionary VALUES (?, ?, ?)", (dictionary.dict_id, last, dictionary.dict_content)
             )

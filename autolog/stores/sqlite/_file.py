@@ -155,7 +155,7 @@ class SQLiteFile:
             if not inner and identity_of(self.path) != self._identity:
                 raise StoreUnavailable(self.url, "the file was deleted or replaced while it was being written")
             if not inner:
-                self.bodies.train(db, self.newest)  # after the commit, which need not wait for it
+                self.bodies.make_dictionary(db, self.newest)  # after the commit, which need not wait for it
 
     def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:
         self.rollups.begin()
