@@ -26,7 +26,18 @@ import msgspec
 from autolog._pricing.cost import unknown
 from autolog._record.record import BILL, DEFAULTS, FIELDS, MERGED, Record, merge, pack
 from autolog.server._known import Candidate, Known
-from autolog.server._reports import is_call, is_one_call, join, may_be_layers, rank, reports, sender, takes, used
+from autolog.server._reports import (
+    is_call,
+    is_one_call,
+    is_silent,
+    join,
+    may_be_layers,
+    rank,
+    reports,
+    sender,
+    takes,
+    used,
+)
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
@@ -84,7 +95,7 @@ class Deduplicator:
         for candidate in candidates:
             if not is_call(candidate.record) and candidate.record.trace_id:
                 known.place(candidate)
-        for candidate in calls:
+        for candidate in sorted(calls, key=lambda call: not is_silent(call.record)):  # the others look for the silent
             _Folding(store, known, self).fold(candidate)
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
         return Folded(records, order, [candidate.freed for candidate in candidates])

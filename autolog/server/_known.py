@@ -12,7 +12,18 @@ from operator import attrgetter
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.server._reports import NEAR, begun, id_kind, is_call, is_comparable, reports, sender, used
+from autolog.server._reports import (
+    NEAR,
+    begun,
+    id_kind,
+    is_call,
+    is_comparable,
+    is_counted,
+    is_silent,
+    reports,
+    sender,
+    used,
+)
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query, Tokens
 
@@ -59,6 +70,8 @@ class Known:
         self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
         self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
         """By project and usage, and then by the kind of the response id."""
+        self._during: dict[str, list[Candidate]] = defaultdict(list)
+        """By project, the stored calls that were made at the time of those that say nothing of themselves."""
         self._by_span: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._native_by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
@@ -70,6 +83,7 @@ class Known:
                 asking = of_project if not native else [call for call in of_project if call.dialect != "native"]
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
+            self._fetch_during(store, project, [call for call in of_project if is_silent(call)])
             self._fetch_traces(store, project, of_project)
 
     @property
@@ -87,6 +101,14 @@ class Known:
             tokens = sorted({pair for call in stretch for pair in _token_counts(call)}, key=str)
             each = EACH_USAGE + 2 * len(stretch)
             self._note(store.by_usage(project, tokens, native, since, until, each))
+
+    def _fetch_during(self, store: Store, project: str, silent: Sequence[Record]) -> None:
+        """Fetch the calls that were open during those that say nothing of themselves."""
+        for stretch, since, until in _stretches(silent):
+            query = Query({"project": project, "kind": "llm"}, since=since, until=until)
+            for call in filter(is_call, store.find(query, EACH_USAGE + 2 * len(stretch))):
+                self._during[project].append(self._candidate(call))
+                self.put(self._candidate(call))
 
     def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
         """Fetch the traces of spans, and those of calls that have a parent but no response id."""
@@ -214,7 +236,10 @@ class Known:
         kind = id_kind(record.response_id)
         by_kind = self._by_usage[record.project, used(record)]
         groups += [group for other, group in by_kind.items() if kind is None or other != kind]  # ids of one kind decide
-        for others in (*(group.nearest(record) for group in groups), self._in_place(record)):
+        if record.dialect == "otlp" and is_counted(record):
+            groups += self._by_usage[record.project, (None, None, record.status)].values()
+        during = self._during[record.project] if is_silent(record) else []
+        for others in (*(group.nearest(record) for group in groups), during, self._in_place(record)):
             found = [
                 candidate
                 for candidate in others
@@ -256,6 +281,8 @@ def _token_counts(record: Record) -> Iterator[Tokens]:
     """Yield the input and output tokens that reports of a record's call may have."""
     tokens, output, _ = used(record)
     yield from itertools.product([tokens] if tokens else [None, 0], [output] if output else [None, 0])
+    if record.dialect == "otlp":  # of a span that says nothing
+        yield None, None
 
 
 def _distance(one: Record, other: Record) -> timedelta:

@@ -80,6 +80,9 @@ def is_one_call(one: Record, other: Record) -> bool:
         return one.response_id == other.response_id and apart <= APART
     if _is_in_place(one, other) or _is_in_place(other, one):
         return _share_model(one, other) is not False and one.status == other.status
+    if is_silent(one) != is_silent(other):
+        silent, other = (one, other) if is_silent(one) else (other, one)
+        return bool(_share_model(silent, other)) and _is_during(silent, other) and _may_be_of_one_process(silent, other)
     return (
         used(one) == used(other)
         and (is_counted(one) or (is_comparable(one) and is_comparable(other) and _say_the_same(one, other)))
@@ -115,6 +118,16 @@ def is_comparable(record: Record) -> bool:
     Reranking, speech and streams without usage have no tokens.
     """
     return is_counted(record) or (record.end_time is not None and bool(record.input_preview or record.output_preview))
+
+
+def is_silent(record: Record) -> bool:
+    """Return whether a report is a span that says nothing of its call but the model and the time.
+
+    Mistral's SDK exports such spans for streams. They are matched with reports of other layers during whose time they
+    were open.
+    """
+    says = is_counted(record) or record.response_id or record.input_preview or record.output_preview
+    return record.dialect == "otlp" and not says and record.end_time is not None
 
 
 def rank(record: Record) -> tuple[Any, ...]:
@@ -181,6 +194,13 @@ def _overlap(one: Record, other: Record) -> bool:
     end, other_end = one.end_time or one.start_time, other.end_time or other.start_time
     shared = min(end, other_end) - max(one.start_time, other.start_time)
     return shared >= min(end - one.start_time, other_end - other.start_time) / 2
+
+
+def _is_during(inner: Record, outer: Record) -> bool:
+    """Return whether a span began and ended while another call was open."""
+    if None in (inner.start_time, inner.end_time, outer.start_time, outer.end_time):
+        return False
+    return outer.start_time <= inner.start_time and inner.end_time <= outer.end_time  # type: ignore[operator]
 
 
 def _may_be_of_one_process(one: Record, other: Record) -> bool:

@@ -528,12 +528,28 @@ def test_embeddings_are_one_bill_whether_their_output_is_zero_or_unknown(
 NO_TOKENS = {"usage_input_tokens": None, "usage_output_tokens": None, "cost": None}
 
 
+@arriving
+def test_a_span_that_says_nothing_is_of_the_call_that_was_open_meanwhile(store: Store, how: str, order: int) -> None:
+    """Mistral's SDK exports a span without tokens and texts for each stream, beside OpenLLMetry's with both."""
+
+    def stretch(scope: str, number: int, first: float, last: float, **fields: object) -> Record:
+        start, end = (NOON + timedelta(seconds=number + part) for part in (first, last))
+        return report(scope, number, start_time=start, created_at=start, end_time=end, **fields)
+
+    several = [stretch("x", 1, 0, 1), stretch("sdk", 1, 0.1, 0.9, **NO_TOKENS),
+               stretch("x", 2, 0, 1), stretch("sdk", 2, 0.1, 0.9, **NO_TOKENS)]  # fmt: skip
+    apart = [stretch("x", 60, 0, 1), stretch("sdk", 60, 0.5, 1.5, **NO_TOKENS),
+             stretch("x", 90, 0, 1), stretch("sdk", 90, 0.1, 0.9, request_model="other", **NO_TOKENS)]  # fmt: skip
+    arrive(store, several + apart, how, order)
+    assert sorted(bills(store)) == ["sdk-60", "sdk-90", "x-1", "x-2", "x-60", "x-90"]
+
+
 #: Two reports, and the number of calls that they are of.
 TEXTS: list[tuple[dict[str, object], dict[str, object], int]] = [
     ({"status": "error"}, {"status": "error", "usage_input_tokens": 0, "usage_output_tokens": 0}, 1),
     ({"input_preview": "cats"}, {"input_preview": "cats", "usage_input_tokens": 0, "usage_output_tokens": 0}, 1),
     ({"input_preview": "cats"}, {"input_preview": "dogs"}, 2),
-    ({"input_preview": "cats"}, {}, 2),
+    ({"input_preview": "cats"}, {}, 1),
     ({"output_preview": "Hello…"}, {"output_preview": "Hello there"}, 1),
     ({"input_preview": "cats", "output_preview": "Yes."}, {"input_preview": "cats", "output_preview": "No."}, 2),
     ({"input_preview": "cats"}, {"input_preview": "cats", "operation_name": "rerank"}, 2),
