@@ -181,6 +181,8 @@ class _Folding:
                     continue
                 is_same = takes(other.record, record) and is_one_call(other.record, record)
                 if is_same and not self._join(other, new, earlier):
+                    if not is_call(record):  # a step now, at whose place others of the batch find the call
+                        self.known.place(new)
                     return
         if record.start_time is None and self.known.is_step(record):
             _forget_bill(record)
@@ -261,9 +263,13 @@ class _Folding:
             self.store.update(candidate.record.id, candidate.record.project, change)
 
     def _unbill_layers(self, new: Candidate) -> None:
-        """Leave a single cost with spans of the same call that are nested in each other, one layer at a time."""
-        for other, is_above in self.known.around(new.record):
-            if other.folded or not is_call(other.record) or not may_be_layers(other.record, new.record):
+        """Leave a single cost with spans of the same call that are nested in each other, one layer at a time.
+
+        In the place of a span that has given its cost to another report stands that report, in whichever trace it is.
+        """
+        for place, is_above in self.known.around(new.record):
+            other = place if is_call(place.record) else self.known.reported(place.record)
+            if other is None or other is new or other.folded or not may_be_layers(other.record, new.record):
                 continue
             inner, outer = (new, other) if is_above else (other, new)
             same_usage = used(inner.record) == used(outer.record)

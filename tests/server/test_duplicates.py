@@ -434,6 +434,18 @@ def test_spans_of_one_scope_in_several_conventions_are_one_bill(
     assert len([record for record in store.find(Query(), 9) if record.kind == "llm"]) == 2
 
 
+@pytest.mark.parametrize(("how", "order"), [*itertools.product(HOW, itertools.permutations(range(3)))])
+def test_two_spans_in_each_other_and_a_report_elsewhere_are_one_bill(
+    store: Store, how: str, order: tuple[int, ...]
+) -> None:
+    """LiteLLM's proxy has a span around that of the call, and another callback reports the call as well."""
+    outer = report("upper", trace_id="t", response_id="resp-1")
+    inner = report("upper", 1, id="inner", trace_id="t", span_id="inner", parent_span_id="upper1", response_id="resp-1")
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, response_id="resp-1")
+    arrive(store, [(outer, inner, exact)[at] for at in order], how, 1)
+    assert bills(store) == {"sdk-1": 0.7}
+
+
 @arriving
 def test_the_report_that_bears_the_bill_is_listed_with_what_others_know(store: Store, how: str, order: int) -> None:
     """The SDK's own spans have no contents and no user; those of a layer above have both."""
