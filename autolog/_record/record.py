@@ -9,12 +9,14 @@ provider's own usage object, verbatim. Unknown values are None, never 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from autolog._record.bodies import decode_json, decode_text, encode_json
+from autolog._record.times import Datetime
+
+Time: TypeAlias = Datetime | None
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -76,13 +78,13 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     retries: int | None = None
 
     # Timing
-    created_at: datetime | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    created_at: Time = None
+    start_time: Time = None
+    end_time: Time = None
     duration: float | None = None
     time_to_first_chunk: float | None = None
-    received_at: datetime | None = None
-    updated_at: datetime | None = None
+    received_at: Time = None
+    updated_at: Time = None
 
     # Context
     user: str | None = None

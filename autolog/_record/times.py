@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    Datetime = datetime
+else:
+    # The class itself: while a test freezes the time with freezegun, `datetime` is another class in all modules, and
+    # msgspec would keep that for ever if it looked up the types of fields then.
+    Datetime = next(kind for kind in datetime.__mro__ if kind.__module__ == "datetime")
+
+EPOCH = Datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
