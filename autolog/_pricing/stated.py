@@ -26,12 +26,14 @@ class StatedFact(NamedTuple):
         stated_as: what states it: a field of `Usage`, or a key of `_TERMS`.
         affects: the prices and variants of a tariff that depend on it; empty for all tariffs.
         providers: the providers to whose calls it applies; empty for all.
+        models: a regular expression for the models that have it; empty for all.
     """
 
     name: str
     stated_as: str
     affects: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
+    models: str = ""
 
 
 #: The providers whose own usage object is not in OpenAI's format.
@@ -40,11 +42,17 @@ _HAVE_TIERS = OWN_USAGE - {"cohere"} | {"openai", "azure.ai.openai", "mistral_ai
 _OPENAI = frozenset({"openai"})
 _IN_TIERS = frozenset({"service_tier"})
 
+_TOOLS = "whether tools of the provider were used"
+
 #: What a report may leave open.
 FACTS = (
     StatedFact("which service tier was served", "service_tier", providers=_HAVE_TIERS),
     StatedFact("at which speed it was served", "speed", frozenset({"speed"})),
     StatedFact("whether it was made in the background, for less", "completion_window", _IN_TIERS, _OPENAI),
+    StatedFact("how many of the tokens are billed", "billed_tokens", providers=frozenset({"cohere"})),
+    # console.groq.com/docs/agentic-tooling, platform.moonshot.ai/docs/pricing/tools, docs.x.ai, docs.z.ai/guides/tools
+    StatedFact(_TOOLS, "tools", providers=frozenset({"groq"}), models=r"(openai/)?gpt-oss|(groq/)?compound"),
+    StatedFact(_TOOLS, "tools", providers=frozenset({"moonshotai", "x_ai", "zai"})),
     StatedFact("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
     StatedFact("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
     StatedFact("whether cache writes live for 5 minutes or an hour", "cache_lives", frozenset({"cache_write_1h_mtok"})),
@@ -79,27 +87,29 @@ def unstated_by_report(
 
     def is_stated(fact: StatedFact) -> bool:
         if fact.stated_as in _TERMS:
-            return record.operation_name not in _WITH_TIERS or _TERMS[fact.stated_as](record, facts, own_request)
+            return record.operation_name not in _WITH_TERMS or _TERMS[fact.stated_as](record, facts, own_request)
         if fact.stated_as == "cache_lives":
             lives = (usage.cache_creation_5m, usage.cache_creation_1h, usage.cache_creation_12h)
             return lives != (None, None, None) or not usage.cache_creation
         is_counted = getattr(usage, fact.stated_as, None) is not None
         return is_counted or (own_usage and (own_request or has_details(call, facts.format, fact.affects)))
 
-    for fact in _facts_of(record.provider_name, has):
+    for fact in _facts_of(record.provider_name, record.request_model or "", has):
         if not is_stated(fact):
             yield f"the log does not say {fact.name}"
     if _SPEAKS.search(record.request_model or "") and not any(map(is_stated, _OF_AUDIO)):
         yield "the log does not say how many tokens are audio"
 
 
-@functools.lru_cache(maxsize=1024)
-def _facts_of(provider: str | None, has: frozenset[str]) -> tuple[StatedFact, ...]:
+@functools.lru_cache(maxsize=4096)
+def _facts_of(provider: str | None, model: str, has: frozenset[str]) -> tuple[StatedFact, ...]:
     """Return the facts on which a tariff depends."""
     return tuple(
         fact
         for fact in FACTS
-        if (not fact.affects or fact.affects & has) and (not fact.providers or provider in fact.providers)
+        if (not fact.affects or fact.affects & has)
+        and (not fact.providers or provider in fact.providers)
+        and re.match(fact.models, model)
     )
 
 
@@ -129,9 +139,9 @@ def _has_own_request(record: Record, facts: Facts) -> bool:
 #: Keys that only whole requests have: the model, or the contents of a request at Gemini, whose URL has its model.
 _OF_WHOLE_REQUESTS = frozenset({"model", "modelId", "contents"})
 
-#: The operations that have service tiers, speeds and completion windows: at OpenAI, embeddings, images and
-#: transcriptions have none. None stands for a report that does not name its operation.
-_WITH_TIERS = frozenset({"chat", "text_completion", "compact", "generate_content", None})
+#: The operations that have service tiers, speeds, tools and the like; at OpenAI, embeddings, images and transcriptions
+#: have none. None stands for a report that does not name its operation.
+_WITH_TERMS = frozenset({"chat", "text_completion", "compact", "generate_content", None})
 
 
 def _states_tier(record: Record, facts: Facts, own_request: bool) -> bool:
@@ -150,5 +160,17 @@ def _states_window(_: Record, facts: Facts, own_request: bool) -> bool:
     return own_request or is_completion or mapping(facts.response).get("background") is False
 
 
-#: The terms that the request decides, and how a log states them.
-_TERMS = {"service_tier": _states_tier, "speed": _states_speed, "completion_window": _states_window}
+def _states_tools(record: Record, facts: Facts, own_request: bool) -> bool:
+    """Return whether a log shows the provider's tools: Groq's response names them, the others' request."""
+    return has_own_usage(record, facts) and (own_request or record.provider_name == "groq")
+
+
+def _states_billed(record: Record, facts: Facts, _: bool) -> bool:
+    return has_own_usage(record, facts)
+
+
+#: The terms of a call that are no counts, and how a log states them.
+_TERMS = {
+    "service_tier": _states_tier, "speed": _states_speed, "completion_window": _states_window,
+    "tools": _states_tools, "billed_tokens": _states_billed,
+}  # fmt: skip

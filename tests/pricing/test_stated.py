@@ -99,6 +99,9 @@ def test_counts_of_a_reporter_are_exact_only_where_all_that_the_tariff_depends_o
         return (record.cost_details or {}).get("why")
 
     assert unstated("groq", "llama-3.3-70b-versatile") is None
+    assert "tools of the provider" in str(unstated("groq", "openai/gpt-oss-120b"))
+    assert "tools of the provider" in str(unstated("moonshotai", "kimi-k2"))
+    assert "tokens are billed" in str(unstated("cohere", "command-a-03-2025"))
     claude = unstated("anthropic", "claude-sonnet-4-5")
     assert claude is not None
     for word in ("service tier", "read from the cache", "written to the cache", "web searches"):
