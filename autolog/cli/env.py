@@ -101,7 +101,8 @@ def _opencode(endpoint: str, key: str) -> Settings:
 
 
 def _aider(endpoint: str, key: str) -> Settings:
-    variables = {"AUTOLOG_ENDPOINT": endpoint, "AUTOLOG_API_KEY": key}
+    """Return settings with the usage of streams, for which Aider does not ask (0.86)."""
+    variables = {"AUTOLOG_ENDPOINT": endpoint, "AUTOLOG_API_KEY": key, "AUTOLOG_STREAM_USAGE": "request"}
     note = "Aider has no setting: install autolog-llm in its environment and start it with `autolog run aider`."
     return Settings(variables, note=note)
 
