@@ -22,7 +22,7 @@ from autolog.dialects import otlp
 from autolog.dialects.otlp._spans import decode_span
 from autolog.dialects.otlp._wire import Scope, Span
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
-from autolog.dialects.otlp.families._family import Family
+from autolog.dialects.otlp.families._family import Family, names_given
 from autolog.stores.query import Query
 
 
@@ -634,6 +634,17 @@ NAMES = sorted(
 )  # fmt: skip
 ODD = [True, -1, 2**63, 10**400, 1.5, float("inf"), float("nan"), "", " ", "\x00", "{", "[[[", '{"a": {"b": [1, null]}}', '[{"role": 5}, 7]', "[" * 900,
        [], [None, 1, "x", {"y": []}], {}, {"role": {"content": 3}}, None]  # fmt: skip
+
+
+def test_names_of_other_attributes_and_numbers_in_names_do_not_change_what_families_know() -> None:
+    few = {"llm.model_name": "gpt-4o", "llm.input_messages.0.message.content": "hi", "metadata": "{}"}
+    many = few | {f"llm.input_messages.{number}.message.content": "hi" for number in range(300)} | {"shop.order": 7}
+    assert names_given(FAMILIES, many) == names_given(FAMILIES, few)
+    for name in NAMES:
+        attributes = {**few, f"{name}x" if name.endswith(".") else name: 1}
+        for family in FAMILIES:
+            by_name, by_all = family.narrowed(names_given(FAMILIES, attributes)), family.narrowed(frozenset(attributes))
+            assert repr(by_name) == repr(by_all)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])

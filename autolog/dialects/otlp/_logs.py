@@ -27,7 +27,7 @@ from autolog.dialects.otlp._spans import add_evaluation, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
 from autolog.dialects.otlp.families._agent import Agent
-from autolog.dialects.otlp.families._family import everywhere, present
+from autolog.dialects.otlp.families._family import everywhere, of_fields, present
 from autolog.dialects.otlp.families.gemini_cli import SCOPE as GEMINI_CLI
 
 _DETAILS = "gen_ai.client.inference.operation.details"
@@ -147,7 +147,7 @@ class _Reader:
             return
         record = self._partner(agent, kind, event, at) or self._record(agent, kind, event, session, turn)
         record.extra |= {"resource": scope.resource, "scope": scope.name, "event": word}
-        read_attributes(record, (agent.family,), event.attributes)
+        read_attributes(record, of_fields((agent.family,), event.attributes), event.attributes)
         if record.kind == "llm":
             self.last[at] = self.last[session, _LAST] = record
             if (waiting := self.waiting.pop(at, None)) is not None:
@@ -248,8 +248,8 @@ def _add_messages(record: Record, events: list[Event]) -> None:
     events = sorted(events, key=lambda event: event.at or _EARLIEST)
     attributes = from_events(events)
     _add_pieces(record, events)
-    families = [family for family in FAMILIES if family.applies is everywhere]
-    read_attributes(record, families, attributes)
+    families = tuple(family for family in FAMILIES if family.applies is everywhere)
+    read_attributes(record, of_fields(families, attributes), attributes)
     for side, found in (("request", "gen_ai.input.messages"), ("response", "gen_ai.output.messages")):
         wrap = request_of if side == "request" else response_of
         if attributes.get(found) and getattr(record, f"{side}_body") is None:

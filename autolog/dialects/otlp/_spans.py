@@ -22,7 +22,7 @@ from autolog.dialects.otlp._complete import complete_in_steps
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, braintrust, genai, litellm
-from autolog.dialects.otlp.families._family import Family, everywhere, never, present, with_fields
+from autolog.dialects.otlp.families._family import Family, everywhere, names_given, never, present, with_fields
 from autolog.providers._fields import count
 
 
@@ -49,7 +49,8 @@ def _decode_in_steps(span: Span) -> Steps[Record]:
 
 def _decode(span: Span) -> Record:
     attributes = {**from_events(span.events), **_flat(span.attributes)}
-    families = _reading(tuple([family for family in _OF_SOME if family.applies(span)]), frozenset(attributes))
+    applying = tuple([family for family in _OF_SOME if family.applies(span)])
+    families, of_fields = _reading(applying, names_given(FAMILIES, attributes))
     record = Record(
         id=f"{span.trace_id}-{span.span_id}",
         dialect="otlp",
@@ -65,7 +66,7 @@ def _decode(span: Span) -> Record:
     _read_duration(record, families, attributes)
     if any(str(attributes.get(key)) in values for family in families for key, values in family.streams.items()):
         record.request_stream = True
-    read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
+    read_attributes(record, of_fields, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
     if record.kind == "llm" and (host := host_of(present(attributes, _ADDRESSES))) is not None:
         record.extra["server_address"] = host
@@ -84,19 +85,20 @@ _OF_SOME = tuple(family for family in FAMILIES if family.applies is not everywhe
 
 
 @functools.lru_cache(maxsize=256)
-def _reading(applying: tuple[Family, ...], given: frozenset[str]) -> tuple[Family, ...]:
-    """Return the families that decode a span with the given attributes, narrowed to these.
+def _reading(applying: tuple[Family, ...], given: frozenset[str]) -> tuple[tuple[Family, ...], tuple[Family, ...]]:
+    """Return the families that decode a span with the given attributes, narrowed to these, and those with fields.
 
     This is cached, because the spans of one sender have only a few different sets of attributes.
 
     Args:
         applying: those of `_OF_SOME` that apply to the span; they need not know its attributes.
-        given: the span's attributes.
+        given: the names that the families and the span's attributes have in common.
     """
     pairs = [
         (family, family.narrowed(given)) for family in FAMILIES if family.applies is everywhere or family in applying
     ]
-    return tuple(narrow or family for family, narrow in pairs if narrow or family in applying)
+    families = tuple(narrow or family for family, narrow in pairs if narrow or family in applying)
+    return families, with_fields(families, given)
 
 
 #: Attributes with the host of a call, or its URL.
@@ -174,9 +176,10 @@ def _named_kind(families: Iterable[Family], attributes: Attributes) -> str:
 def read_attributes(record: Record, families: Iterable[Family], attributes: Attributes, ours: bool = False) -> None:
     """Set the fields of a record from attributes; for each field, the first family that knows it decides.
 
-    `ours` says that autolog made the span, so that the cost in it was computed by autolog.
+    Of the families only those are needed that know any of the attributes (see `of_fields`). `ours` says that autolog
+    made the span, so that the cost in it was computed by autolog.
     """
-    for family in with_fields(tuple(families), frozenset(attributes)):
+    for family in families:
         for field, names in family.texts.items():
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):
