@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dialects.samples import Server
+from live import KEY
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
+from autolog._record.record import Record
 from autolog.dialects._fault import Fault
+from autolog.server import create_app
 from autolog.server._endpoint import refusal
 from autolog.server.app import ROUTES
+from autolog.stores import open_store
 
 
 def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +63,17 @@ def test_more_conditions_than_a_database_accepts_are_refused(server: Server, met
     assert "at most 200 conditions" in answer.text
 
 
+@contextmanager
+def no_search_for_cycles() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Body:
     """Stands for the body of a request; unlike bytes, it can be referred to weakly."""
 
@@ -73,15 +93,19 @@ def test_a_refused_request_is_let_go_of_at_once() -> None:
             kept.append(fault)  # as a future does, through which the error passes from its thread
             raise
 
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with no_search_for_cycles():
         try:
             fail()
         except Fault as fault:
             reply = refusal(Request({"type": "http"}), ROUTES[0], fault)
         assert reply.status == 400
         assert bodies[0]() is None
-    finally:
-        if was_enabled:
-            gc.enable()
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/ui/log/shown"])
+def test_a_page_lets_go_at_once_of_the_logs_that_it_showed(tmp_path: Path, path: str) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([Record(id="shown", name="chat", created_at=datetime.now(UTC))])
+    with TestClient(create_app(store, api_key=KEY)) as client, no_search_for_cycles():
+        assert client.get(path, headers={"x-api-key": KEY}).status_code == 200
+        assert not [item for item in gc.get_objects() if type(item) is Record and item.id == "shown"]
