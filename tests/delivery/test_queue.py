@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lines import DurableLine, Sink, journal_in, make, put
@@ -15,7 +16,9 @@ from waiting import until
 import autolog
 from autolog import _guard
 from autolog._capture.span import Span
-from autolog._delivery import queue as _queue
+from autolog._config import Config
+from autolog._delivery import assembly, queue as _queue
+from autolog._processing.deferred import DeferredPipeline
 from autolog._record.record import Record
 
 
@@ -93,6 +96,18 @@ def test_a_single_call_is_read_soon_and_the_first_of_many_with_the_others(
     assert [0 < pause < 60 for pause in second] == ([True] if others else [])  # less what the first has waited
     monkeypatch.undo()
     assert line.close(5)
+
+
+@pytest.mark.parametrize(
+    ("options", "interval"),
+    [({"store": "sqlite:///logs.db"}, _queue.WRITE_EVERY), ({"endpoint": "http://127.0.0.1:9"}, _queue.SEND_EVERY)],
+)
+def test_calls_are_gathered_for_longer_if_they_are_sent(options: dict[str, Any], interval: float) -> None:
+    config = Config(journal="", **options)
+    line = assembly.queue(config, DeferredPipeline(config, None, describes=True), lambda sink: None)
+    assert line.poll_interval == interval
+    for worker in (line, *line.deliveries):
+        assert worker.close(5)
 
 
 def test_a_worker_that_is_late_with_many_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
