@@ -15,8 +15,9 @@ import msgspec
 from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
-from autolog._pricing.sellers import models, seller
+from autolog._pricing.sellers import entries, models, seller
 from autolog._pricing.stated import has_own_usage, unstated_by_report
+from autolog._pricing.tariff import find_tariff, price_at
 from autolog._pricing.terms import unstated_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
@@ -138,6 +139,25 @@ def _unstated(record: Record, facts: Facts, usage: Usage, by: str | None, has: f
     call = _call(record, facts)
     yield from unstated_terms(call, facts.format, by, has)
     yield from unstated_by_report(record, facts, usage, call, has)
+    if by == "aws" and (usage.input or 0) > _LONG:
+        yield from _unpublished_tier(record, usage.input or 0, by)
+
+
+#: The input tokens beyond which some makers charge more.
+_LONG = 200_000
+
+
+def _unpublished_tier(record: Record, tokens: int, by: str) -> Iterator[str]:
+    """Yield a reason if so long an input costs more at the model's maker, and a seller's list has one price for all."""
+    for listed_by, name in entries(by, models(record)):
+        try:
+            price = find_tariff(listed_by, name, (), record.start_time).unit_prices.get("input_mtok")
+        except LookupError:
+            continue
+        if isinstance(price, dict) and price_at(price, tokens) != price["base"]:
+            if listed_by != by:
+                yield f"long input: {listed_by} charges more for it, and the price list of {by} has one price"
+            return
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
