@@ -110,12 +110,15 @@ def format_time(at: datetime | None) -> str | None:
 
 
 def fill_times(record: Record) -> None:
-    """Fill in whichever of start, end and duration follows from the other two, and `created_at` from the start."""
+    """Fill in whichever of start, end and duration follows from the other two, and `created_at` from the start or end.
+
+    A record's `created_at` stays as it is first stored, also if an update of the record arrives before its beginning.
+    """
     computed = bool(record.extra.get("computed_duration"))
     if (record.duration is None or computed) and record.start_time and record.end_time:
         record.duration = max(0.0, (record.end_time - record.start_time).total_seconds())
         record.extra = {**record.extra, "computed_duration": True}
-    record.created_at = record.created_at or record.start_time
+    record.created_at = record.created_at or record.start_time or record.end_time
 
 
 # Words

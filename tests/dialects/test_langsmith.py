@@ -505,6 +505,24 @@ def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Ser
         assert (record.input_preview, record.output_preview) == ("Weather?", "One moment.")
 
 
+@pytest.mark.parametrize("order", ["20260102T030405000000Z" + CALL, None])
+def test_a_run_whose_patch_came_first_is_one_call_with_a_report_of_another_layer(
+    server: Server, order: str | None
+) -> None:
+    """A patch has the start of its run in its dotted order; without that, its end is near."""
+    start = "2026-01-02T03:04:05Z"
+    patch = {**ENDED, "end_time": "2026-01-02T03:04:06.500000Z", "dotted_order": order}
+    for operation, body in (("patch", patch), ("post", {**STARTED, "start_time": start})):
+        assert server.call("POST", "/runs/batch", {operation: [body]}).is_success
+    generation = {"id": "g", "traceId": "t", "model": "gpt-4o", "startTime": start, "endTime": patch["end_time"],
+                  "usageDetails": {"input": 1000, "output": 100}}  # fmt: skip
+    event = {"id": "e", "type": "generation-create", "timestamp": start, "body": generation}
+    assert server.call("POST", "/api/public/ingestion", {"batch": [event]}).is_success
+    records = {record.id: record for record in server.rows()}
+    assert records[CALL].created_at == datetime(2026, 1, 2, 3, 4, 5 if order else 6, 0 if order else 500000, UTC)
+    assert sorted(record.kind for record in records.values()) == ["chain", "llm"]
+
+
 def test_runs_are_read_back_with_the_figures_of_the_runs_inside_them(server: Server) -> None:
     """A graph calls a chain, which calls a model twice, and a tool; one of the calls has another inside, as a layer."""
     names = ["graph", "chain", "first", "second", "tool", "layer"]

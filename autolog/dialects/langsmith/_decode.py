@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -167,6 +167,18 @@ def _time(run: Json, name: str) -> datetime | None:
     return parse_time(value, name, 422)
 
 
+def _start_in_order(run: Json) -> datetime | None:
+    """Return the start of a run by its dotted order, which a patch has, too; None if it has none.
+
+    Its last part is the time, as `20260102T030405250000Z`, and the run's id.
+    """
+    time = str(run.get("dotted_order") or "").rpartition(".")[2].partition("Z")[0]
+    try:
+        return datetime.strptime(time, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 #: Fields of a run that fields of a record hold; the rest of the run is kept unchanged.
 _OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "tags"}
 
@@ -197,7 +209,7 @@ def _decode_run(run: Json) -> Steps[Record]:
         trace_id=text(run.get("trace_id")) or str(run["id"]),
         span_id=str(run["id"]),
         parent_span_id=text(run.get("parent_run_id")),
-        start_time=_time(run, "start_time"),
+        start_time=_time(run, "start_time") or _start_in_order(run),
         end_time=_time(run, "end_time"),
         session=_first(metadata, "session_id", "thread_id", "conversation_id"),
         user=_first(metadata, "user_id"),
