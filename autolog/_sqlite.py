@@ -18,6 +18,17 @@ from autolog.errors import StoreError, StoreFull, StoreUnavailable
 Identity: TypeAlias = "tuple[int, int] | None"
 
 
+class Connection(sqlite3.Connection):
+    """A connection that is closed with its last reference, such as that of a thread; Python 3.13 would warn.
+
+    It supports weak references, so that its own SQL functions can refer to it without a cycle.
+    """
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # it was not opened at all
+            self.close()
+
+
 class Damaged(StoreError):  # noqa: N818 - it says what the file is
     """A file that is partly unreadable."""
 

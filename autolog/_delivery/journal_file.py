@@ -14,6 +14,7 @@ from time import time
 from autolog._folders import NAME, absolute, fallback_folder, make_folder, make_private
 from autolog._native import RLock
 from autolog._sqlite import (
+    Connection,
     Damaged,
     Identity,
     Replaced,
@@ -169,7 +170,9 @@ class JournalFile:
             raise
 
     def _prepared(self, path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, factory=Connection
+        )
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             use_write_ahead_log(db, self._busy_timeout)

@@ -20,7 +20,7 @@ import msgspec
 
 from autolog._lifecycle import in_c_library
 from autolog._native import allocate_lock
-from autolog._sqlite import use_write_ahead_log
+from autolog._sqlite import Connection, use_write_ahead_log
 
 #: The number of steps into which a period is divided, so that old spending drops out gradually.
 STEPS = 60
@@ -105,7 +105,9 @@ class Ledger:
                 yield db
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            self._path, timeout=10.0, isolation_level=None, check_same_thread=False, factory=Connection
+        )
         if self._path != ":memory:" and not (file := Path(self._path)).stat().st_size:
             file.chmod(0o600)  # SQLite has just created it; its log gets the same mode
         use_write_ahead_log(db)

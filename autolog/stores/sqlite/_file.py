@@ -20,7 +20,7 @@ from pathlib import Path
 from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
-from autolog._sqlite import check_is_file, identity_of, translated
+from autolog._sqlite import Connection, check_is_file, identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -32,10 +32,6 @@ BUSY_TIMEOUT = 10.0
 #: The number of pages (16 MB) at which the write-ahead log is copied into the file. A page changed by many transactions
 #: is then copied once, which makes a transaction of 32 records a tenth cheaper than with SQLite's default of 1,000.
 CHECKPOINT_PAGES = 4_000
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that supports weak references, so that its own SQL functions can refer to it without a cycle."""
 
 
 class SQLiteFile:
@@ -83,7 +79,7 @@ class SQLiteFile:
     def _connect(self) -> sqlite3.Connection:
         with self.translated():
             db = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, factory=_Connection
+                self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, factory=Connection
             )
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
