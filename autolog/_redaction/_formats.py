@@ -31,7 +31,9 @@ _MODELS = (
     r"rlc-[\w-]{32,}", r"pl_" + _HEX32 + r"(?![0-9a-f])", r"sk-helicone-[a-z0-9]{7}-[a-z0-9-]{15,}",
     r"inference-" + _HEX32, r"ydc-sk-[\w-]{20,}", r"BSA[\w-]{27,28}", r"rc_" + _HEX64, r"rqsty-sk-[\w+/=-]{40,}",
     r"glama_[\w-]{40,}", *(kind + _UUID + r"[\w-]*" for kind in ("ak-", "ark-")),
-    r"secret_[a-z]{2,20}_[A-Za-z0-9.]{32,}",
+    r"secret_[a-z]{2,20}_[A-Za-z0-9.]{32,}", r"bt-st-[A-Za-z0-9]{40,}", r"dtn_" + _HEX64, r"csb_v1_[\w-]{40,}",
+    r"tsk_[A-Za-z0-9-]{36,}", r"msy_[A-Za-z0-9]{36,}", r"hb_[0-9a-f]{60}", r"ste-[A-Za-z0-9]{44,}",
+    r"bu_[A-Za-z0-9-]{40,}", r"lsk_[A-Za-z0-9]{32,}", r"xai-token-[A-Za-z0-9]{60,}",
     r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}", r"sgp_[A-Za-z0-9]{64}",
     r"sntrys_[A-Za-z0-9+/=_-]{40,}", r"sntry[ua]_" + _HEX64,
 )  # fmt: skip
@@ -66,7 +68,8 @@ _CODE = (
     r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}", r"figd_[\w-]{40,}",
     r"slk_" + _HEX64, r"API-[A-Z0-9]{26}(?![A-Z0-9])", r"rootly_" + _HEX64, r"fig[our]_[\w-]{40,}",
     *(kind + r"at\.[\w-]{22}\.[0-9a-f]{24}\.[\w-]{20}" for kind in "ps"),  # Harness
-    r"CFPAT-[\w-]{43}", r"rdme_[a-z0-9]{70}",
+    r"CFPAT-[\w-]{43}", r"sktsec_[A-Za-z0-9]{40,}", r"xau_[A-Za-z0-9]{36,}", r"pts_[a-z2-7]{32}(?![a-z0-9])",
+    r"0\." + _UUID + r"\.[A-Za-z0-9]{30}:[A-Za-z0-9+/]{22}==", r"rdme_[a-z0-9]{70}",
 )  # fmt: skip
 _SERVICES = (
     r"xox[abceoprs]-[\w-]{16,}", r"xoxe\.xox[bp]-[\w-]{16,}", r"xapp-[\w-]{16,}",
@@ -98,6 +101,10 @@ _SERVICES = (
     r"phx_[A-Za-z0-9]{40,}", r"xkeysib-" + _HEX64 + r"-[A-Za-z0-9]{16}", r"xsmtpsib-" + _HEX64 + r"-[A-Za-z0-9]{16}",
     r"FLWSECK(?:_TEST)?-[\w-]{16,}", r"pdl_(?:live|sdbx)_apikey_[a-z0-9]{20,}+_\w{20,}",
     r"polar_(?:oat|pat)_[A-Za-z0-9]{40,}", r"xnd_(?:production|development)_[A-Za-z0-9]{40,}", r"sdk-" + _UUID,
+    r"signkey-(?:prod|test|branch)-" + _HEX64, r"tr_(?:prod|dev|stg|preview)_[A-Za-z0-9]{20,}", r"bxt_[A-Za-z0-9]{36,}",
+    r"dvc_(?:server|client|mobile)_[0-9a-f]{8}_[0-9a-f]{4,}_\w{12,}", r"configcat-(?:sdk-1|proxy)/[\w-]{22}/[\w-]{22}",
+    r"retool_01[A-Za-z0-9]{24,}", r"hbp_[A-Za-z0-9]{32,}", r"cu_" + _HEX32 + r"(?![0-9a-f])", r"IGQV[\w-]{80,}",
+    r"tok_sandbox_[A-Za-z0-9]{24,}",
     r"api-" + _UUID, r"cal_live_" + _HEX32, r"bb_live_[\w-]{20,}", r"secret-(?:live|test)-[\w=-]{30,}",
 )  # fmt: skip
 

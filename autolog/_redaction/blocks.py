@@ -66,8 +66,8 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.end(), at
 
 
-_MANIFEST = re.compile(rb"kind: ?" + MAYBE_QUOTE + rb"secret" + MAYBE_QUOTE + rb"\s")
-_DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
+_MANIFEST = re.compile(rb"kind: ?" + MAYBE_QUOTE + rb"secret" + MAYBE_QUOTE + rb"(?:\s|\Z)")
+_DATA = re.compile(rb"(?:\A|[\n\"])([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
 _ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
 #: A multi-line value: a key, and the lines indented more deeply below it.
 _TEXT = re.compile(rb"(?:\A|\n)([ \t]*+)[\w.-]{1,100}:[ \t]++[|>][+-]?\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
@@ -130,6 +130,9 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
         while columns and at < len(text):
             line = text[at : _line_end(text, at)]
             cells = line.split(separator)
+            if line.startswith(b"+-"):  # a table's border
+                at += len(line) + 1
+                continue
             if len(cells) != len(names):
                 break
             for number in columns:
@@ -172,7 +175,7 @@ def _is_beside_separator(found: re.Match[bytes]) -> bool:
 
 
 #: What comes before the name in a heading: the start of the line, or a separator.
-_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}[\w-]{0,30}\Z")
+_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}[\w -]{0,30}\Z")
 
 
 def _is_heading(found: re.Match[bytes]) -> bool:

@@ -63,11 +63,11 @@ _IDENTIFIED = (rb"b(?<=identified b)y ", rb"b(?<=password b)y ")
 _STORED_LOGIN = rb"\"auth(?=[\\\"])"
 _LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
-_CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
+_CALL = rb"\((?<=[chlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
-    for pair in itertools.product((b"auth", b"credential", b"credentials", b"login"),
+    for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
-) + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED  # fmt: skip
+) + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + _QUOTED  # fmt: skip
 #: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     # Links that log a user in, and Docker's stored logins
@@ -192,11 +192,15 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,8}(?::=|\|\|=|=>|<-|->|: ?&?(?:str|string) ?=|,? ?" + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
+    rb"(?:\s{0,8}(?::=|[|?]{2}=|=>|<-|->|: ?&?(?:str|string) ?=|,? ?"
+    + MAYBE_QUOTE
+    + rb"value"
+    + MAYBE_QUOTE
+    + rb" ?[:=]|"
     rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
-    rb"(?:<!\[cdata\[)?|[:=|]|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
+    rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
     rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
-    rb"(?: ?\?| -| ?(?:\xe2\x80[\x93\x94]|\\{1,4}u201[34])) |"
+    rb"(?: ?\?| -| ?(?:\xe2\x80[\x93\x94]|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|00e[89]))) |"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
 )
@@ -208,7 +212,7 @@ _AFTER_NAME = (
     rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
     rb"(?: for (?:the |my |our )?[\w-]{1,40})?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
-    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<\])]{6,256}+)(?=[\s\"'`\\,;&<\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
+    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<|\])]{6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAMED = re.compile(rb"(" + _NAME_OF_ONE + rb")" + _AFTER_NAME)
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")

@@ -26,18 +26,20 @@ from autolog._redaction.names import (
 from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import PASSWORD_WORDS, logins_in, may_hold_password
 from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, ends_in_code, may_speak
+from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 
 #: What may come between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
 _SIGN = (
-    rb"(?::\*\*|:=|\|\|=|=>|->|[=:>]|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?value(?:" + _QUOTE + rb")?" + _BLANKS +
+    rb"(?::\*\*|:=|[|?]{2}=|=>|->|: ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" + _BLANKS +
+    rb"<\w{1,10}>|provided:|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE + rb")?" + _BLANKS +
     rb"[=:])"
 )  # fmt: skip
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
     rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
-    rb"(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
+    rb"(?:\[\s?|[a-z. ]{1,30}\()?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
@@ -89,7 +91,7 @@ def names_in_texts() -> Iterator[bytes]:
 
 
 _WANTED = {
-    **dict.fromkeys((*_LEADS, *WORDS, *PASSWORD_WORDS, b"bearer", b"basic", BEFORE_CODE), b""),
+    **dict.fromkeys((*_LEADS, *WORDS, *PASSWORD_WORDS, *WORDS_OF_TOLD, b"bearer", b"basic", BEFORE_CODE), b""),
     b"token": rb"(?!s)",
     **dict.fromkeys((b"pw", b"sid", b"pat"), rb"(?![a-z])"),
 }
@@ -142,6 +144,7 @@ def _may_hold(body: bytes) -> bool:
         or may_hold_credential(body, lowered, words)
         or may_hold_column(lowered, words)
         or may_speak(body, lowered, words)
+        or (not words.isdisjoint(WORDS_OF_TOLD) and next(told_in(body, lowered), None) is not None)
     )
 
 

@@ -25,7 +25,8 @@ _CERTAIN = (
     "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
     "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
-    "jwtkey",
+    "jwtkey", "openrouterkey", "deepseekkey", "xaikey", "perplexitykey", "togetherkey", "fireworkskey", "replicatekey",
+    "elevenlabskey", "voyagekey", "huggingfacekey", "langfusekey", "langsmithkey", "tavilykey", "serperkey",
 )  # fmt: skip
 #: Prefixes of `pass`, which alone is too short to be certain: `ssh_pass`, `DB_PASS`.
 _PASSES = tuple(
@@ -33,7 +34,7 @@ _PASSES = tuple(
     for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
                  "sql", "mongo", "redis", "rabbit", "rabbitmq", "amqp", "ldap", "bind", "imap", "smtp", "mail", "ftp",
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
-                 "web", "require")
+                 "web", "require", "htpasswd")
 )  # fmt: skip
 #: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
@@ -108,7 +109,7 @@ def _last_word(name: str) -> str:
 def holds_random(name: str) -> bool:
     """Return whether a value of this name is a secret if it looks random."""
     bare = _bare(name)
-    return bare == "salt" or bare.endswith(_RANDOM) or _last_word(name) == "pat"
+    return bare == "salt" or bare.endswith(_RANDOM) or _last_word(name) in ("pat", "auth")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -200,7 +200,7 @@ def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
 
 _PIPED = re.compile(
     rb"h(?<=ech)o (?:-n )?" + MAYBE_QUOTE + WORD + MAYBE_QUOTE +
-    rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
+    rb" ?\| ?[\w ./-]{0,80}-(?:pass(?:word|wd|phrase)-(?:stdin|fd)|with-token)"
 )  # fmt: skip
 
 
@@ -212,13 +212,13 @@ def _piped(text: bytes, _: bytes) -> Iterator[Span]:
 #: The searches for options of commands with their signs, and those for an undecoded body, which may have them in lists.
 IN_COMMANDS: tuple[Signed, ...] = (
     ((rb"-(?<=[ \t]-)(?:[uapwkn]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
-    ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd)",), _piped),
+    ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd|(?=with-token))",), _piped),
 )  # fmt: skip
 #: The same signs for texts, each with the beginning of a word that may be a password.
 _MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&]"
 SIGNS_OF_OPTIONS = (
     rb"-(?<=[ \t]-)(?:p |[uapwkn][ =]?" + _MAY_BE_ONE + rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
-    rb"-(?<=--)[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE, rb"-(?:stdin|fd)",
+    rb"-(?<=--)[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE, rb"-(?:stdin|fd|with-token)",
 )  # fmt: skip
 _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_options)), {})
 

@@ -32,6 +32,7 @@ from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
 from autolog._redaction.statements import beside_names, inserts_in
+from autolog._redaction.told import SIGNS, told_in
 
 
 def secrets_in(text: str) -> Iterator[Span]:
@@ -58,7 +59,7 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
 # Secrets without a format of their own, recognised by their surroundings
 
 #: Two patterns, because a search for one literal is faster than a search for either of two.
-_AFTER_SCHEME = rb" {1,9}([a-z0-9._~+/-]{16,}+=*+)"
+_AFTER_SCHEME = rb"(?: {1,9}|\\{0,3}[\"'], ?\\{0,3}[\"'])([a-z0-9._~+/-]{16,}+=*+)"
 _SCHEME = (re.compile(rb"bearer" + _AFTER_SCHEME), re.compile(rb"basic" + _AFTER_SCHEME))
 
 
@@ -88,17 +89,18 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 #: What may come between a name and its value in an element or object that has both: `name="KEY" value="..."`.
-_ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?value\\{0,3}[\"']?\s{0,8}[=:]"
+_ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
-    rb"s?(?:[-_]?\w{1,10})?"
-    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::\*\*|:=|\|\|=|=>|->|[=:>](?:[ ]?[&!][\w-]{1,20} )?|"
-    + _ITS_VALUE
-    + rb"|(?<=[\"']),)\s{0,8}(?:\[\]byte\(|[bfnru]{1,2}(?=[\"'])|<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
+    rb"s?(?:[-_]?\w{1,10}| provided)?"
+    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::\*\*|:=|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
+    rb": ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|" + _ITS_VALUE + rb"|(?<=[\"']),)"
+    rb"\s{0,8}(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|[bfnru]{1,2}(?=[\"'])|"
+    rb"<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
 )
 _NAMED = tuple(patterns(dict.fromkeys(
     (b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase", b"credential", b"salt", b"sessid",
-     b"sessionid", b"session_id", b"sid", b"pat"), _ITS_SIGN)))  # fmt: skip
+     b"sessionid", b"session_id", b"sid", b"pat", b"auth"), _ITS_SIGN)))  # fmt: skip
 _NAME = re.compile(rb"[\w.-]*+")
 #: The same backwards, with up to two words before it: `secret access key`.
 _NAME_BEFORE = re.compile(rb"[\w.-]*+(?: [a-z-]{2,12}+){0,2}")
@@ -117,9 +119,12 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: The name of a secret with what may come between it and its value, and the value itself.
-_SAID = re.compile(rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z")
+_SAID = re.compile(
+    rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth) )?[A-Za-z_][\w-]{2,60}+)"
+    rb"(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z"
+)
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+(?![(\[])")
-_COOKIES = re.compile(rb"ookie: ?([^\r\n\"'\\]{1,4096})")
+_COOKIES = re.compile(rb"ookie(?:: ?| ?= ?\\{0,3}[\"'`])([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
 #: Names of cookies that represent a login.
 _SESSION = re.compile(rb"(?i)sess|auth|token|sid\Z|csrf|xsrf|jwt")
@@ -146,7 +151,7 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
 
 
 def _cookies(text: bytes, _: bytes) -> Iterator[Span]:
-    for found in _COOKIES.finditer(text) if b"ookie:" in text else ():
+    for found in _COOKIES.finditer(text) if b"ookie" in text else ():
         for cookie in _COOKIE.finditer(text, *found.span(1)):
             held = cookie[2].decode()
             session = _SESSION.search(cookie[1]) is not None and is_mixed(held)
@@ -175,7 +180,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
 
 
 def _signs() -> Iterator[bytes]:
-    yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, SCHEMES, AFTER_CODE)
+    yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, *SIGNS, SCHEMES, AFTER_CODE)
 
 
 _places = Places(_signs)
@@ -183,7 +188,7 @@ _places = Places(_signs)
 _UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in, beside_names)
 _NEAR_SIGNS: tuple[Search, ...] = (
     _credentials, passwords_in_files, credentials_in, codes_in, named_codes_in, _values, _named, _cookies, passwords_in,
-    spoken_in,
+    spoken_in, told_in,
 )  # fmt: skip
 #: A long text is searched for keys in parts of this many bytes, each extended by enough for one key.
 _PART, _AROUND = 262_144, 8192

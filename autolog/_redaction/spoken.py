@@ -13,6 +13,7 @@ from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE
 from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import MAYBE_QUOTE, Span
+from autolog._redaction.told import is_strong
 
 #: The words for a password that are ASCII; most others are also listed without their accents.
 ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())
@@ -27,7 +28,7 @@ _OTHER_WORDS = tuple(
 _VERBS = "es|ist|est|e|is|er|on|je|jest|lautet|lyder"
 _VALUE = r"([!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]{6,256})"
 _FOLLOWS = (
-    rb"(?![\w-])(?: [a-z?]{1,14}){0,3}[*\"'`]{0,3}\s{0,4}(?:[:=]|(?<= )(?:" + _VERBS.encode() + rb"|\?|-)(?= ))"
+    rb"(?![\w-])(?: [a-z?]{1,14}){0,3}[*\"'`]{0,3}\s{0,4}(?:[:=|]|(?<= )(?:" + _VERBS.encode() + rb"|\?|-)(?= ))"
     rb"[*\"'`\s]{0,7}+" + _VALUE.encode()
 )  # fmt: skip
 _ASCII = tuple(patterns(dict.fromkeys(ASCII_WORDS, _FOLLOWS)))
@@ -58,14 +59,17 @@ def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
 
 _OTHER = re.compile(
     "(?:" + "|".join(_from_first_letter(_OTHER_WORDS)) + r")(?:s? [^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
-    r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|to|é|è|är|это|-|–|—)(?= ))"
+    r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|to|é|è|är|это|-|–|—)(?= )|((?= )))"
     r"[*\"'`「『«\s]{0,7}" + _VALUE
 )  # fmt: skip
 
 
 def spoken_beyond_ascii(text: str) -> Iterator[Span]:
     """Return the spans of passwords after a name that contains non-ASCII letters."""
-    yield from (found.span(1) for found in _OTHER.finditer(text) if _is_password(found[1]))
+    for found in _OTHER.finditer(text):
+        unsigned = found[1] is not None
+        if is_strong(found[2]) if unsigned else _is_password(found[2]):
+            yield found.span(2)
 
 
 # Codes

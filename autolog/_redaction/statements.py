@@ -6,6 +6,7 @@ multipart form, `mysqli_connect("localhost", "ada", "p4ss!")`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -33,7 +34,9 @@ def inserts_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in _INSERT.finditer(lowered) if INSERT_INTO in lowered else ():
         names = [name.strip(b' \t\r\n`"[]').decode("latin-1") for name in found[1].split(b",")]
         at = found.end()
-        while any(map(suggests_secret, names)) and (row := _ROW.match(text, at, at + _LONGEST_ROW)):
+        while any(suggests_secret(name) or name.lower() == "pass" for name in names) and (
+            row := _ROW.match(text, at, at + _LONGEST_ROW)
+        ):
             for name, value in zip(names, _VALUE.finditer(text, *row.span(1)), strict=False):
                 group = value.lastindex
                 if group and is_named_secret(name, value[group].decode("latin-1"), is_given):
@@ -41,15 +44,15 @@ def inserts_in(text: bytes, lowered: bytes) -> Iterator[Span]:
             at = row.end()
 
 
-_INPUT = re.compile(rb"<input\b([^<>]{1,400})>")
+_INPUT = re.compile(rb"<(?:input|meta)\b([^<>]{1,400})>")
 _ATTRIBUTE = re.compile(rb"([\w:-]{1,30})\s?=\s?" + QUOTE + rb"([^\"'<>\\]{0,256})" + QUOTE)
 
 
 def _inputs(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the values of a page's password fields."""
+    """Find the values of a page's password fields and of its tokens."""
     for found in _INPUT.finditer(lowered):
         attributes = {item[1].lower(): item for item in _ATTRIBUTE.finditer(text, *found.span(1))}
-        value = attributes.get(b"value")
+        value = attributes.get(b"value") or attributes.get(b"content")
         names = [_name(attributes[key][2]) for key in (b"type", b"name", b"id") if key in attributes]
         if value and any(is_named_secret(name, value[2].decode("latin-1"), is_given) for name in names):
             yield value.span(2)
@@ -95,11 +98,37 @@ def _signatures(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
+#: Calls that hash or check a password, encrypt with one, or create a login in a database.
+_HASHES = rb"\((?<=[dhtwy]\()(?:" + b"|".join(
+    rb"(?<=%s\()" % name
+    for name in (b"crypt", b"bcrypt.hash", b"hashpw", b"password_hash", b"password_verify", b"set_password",
+                 b"hash_password", b"check_password", b"make_password", b"verify_password")
+) + rb")(?=\s?[bnu]?" + QUOTE + rb")"  # fmt: skip
+_ENCRYPTS, _LOGIN, _PRAGMA = (
+    rb"\((?<=sym_encrypt\()",
+    rb"_(?<=sp_)add(?=login|linkedsrvlogin)",
+    rb"g(?<=prag)ma (?:re)?key",
+)
+_PASSED = tuple(re.compile(pattern + _QUOTED) for pattern in (
+    _HASHES + rb"\s?[bnu]?", _ENCRYPTS + rb"[^()\n]{1,120},\s?", _PRAGMA + rb"\s?=\s?",
+    _LOGIN + rb"login n?" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb"\s?,\s?n?",
+    _LOGIN + rb"linkedsrvlogin [^\n;]{1,200},\s?n?",
+))  # fmt: skip
+
+
+def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords among the arguments of such calls."""
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _PASSED):
+        if is_chosen(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+
+
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
 _NAME = re.compile(
-    rb"p(?:(?:ass(?:word|wd|phrase)?|wd)" + QUOTE + rb"\s?,\s?" + _QUOTED + rb"|(?<= p)ass(?:word|phrase)\b)"
-)
-_CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.-]{0,60}\Z")
+    rb"p(?:(?:ass(?:word|wd|phrase)?|wd)\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED +
+    rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")|(?<= p)ass(?:word|phrase)\b)"
+)  # fmt: skip
+_CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
 _AS = re.compile(
     MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" as (?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}\Z"
@@ -111,12 +140,15 @@ _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords that a call, or a sentence, puts beside their name without a sign between them."""
     for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pwd" in lowered else ():
-        if name[1] is None:
+        if name[2]:
+            found = name
+        elif name[1] is None:
             found = _before_name(lowered, name.start()) or _after_name(lowered, name.start())
         else:
             found = name if _CALL_BEFORE.search(lowered, max(0, name.start() - 66), name.start()) else None
-        if found and is_chosen(text[slice(*found.span(1))].decode("latin-1")):
-            yield found.span(1)
+        group = found.lastindex if found else None
+        if found and group and is_chosen(text[slice(*found.span(group))].decode("latin-1")):
+            yield found.span(group)
 
 
 def _before_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
@@ -135,6 +167,7 @@ def _after_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
 VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 #: These searches with their signs.
 IN_STATEMENTS: tuple[Signed, ...] = (
-    ((VALUES,), inserts_in), ((rb"<(?=input)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
+    ((VALUES,), inserts_in), ((rb"<(?=input|meta)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
+    ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
 )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Passwords that a person tells in passing: beside their name without a sign, before it, or as a pair with the user's.
+
+`use pw p4ss!`, `p4ss! is my password`, `creds: ada / p4ss!`. Ordinary words stand in the same places, so such a
+password needs a letter, a digit and a sign that words do not have, unless what follows it leaves no doubt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from autolog._redaction.letters import patterns
+from autolog._redaction.names import looks_random
+from autolog._redaction.places import is_chosen, is_identifier
+from autolog._redaction.spans import MAYBE_QUOTE, Span
+
+_WORD = rb"([^\s\"'`\\,;&<>(){}\[\]|]{6,64}+)"
+#: A password after its name; it may be the old one of two.
+_AFTER = tuple(patterns(dict.fromkeys(
+    (b"password", b"passwd", b"passphrase", b"passcode", b"passwort", b"kennwort", b"pwd", b"pw", b"senha",
+     b"wachtwoord"),
+    rb"(?![a-z])" + MAYBE_QUOTE +
+    rb"(?:(?: i use| was| changed| reset| set){0,2} (?:is|from|to) |(?:[ \t*_]|\\+t){1,8}+)" + MAYBE_QUOTE + _WORD,
+)))  # fmt: skip
+#: A password or token before its name, at the end of a clause; it starts from the name.
+_NAMES = rb"(?:password|passphrase|passcode|secret|pin|token)"
+_BEFORE = re.compile(
+    MAYBE_QUOTE + _WORD + MAYBE_QUOTE + rb" is (?:the|my|your|our|his|her|a) (?:[\w-]{1,20} ){0,2}" + _NAMES + rb"\Z"
+)
+_LAST = tuple(
+    patterns(dict.fromkeys((b"password", b"passphrase", b"passcode", b"secret", b"token"),
+                           rb"(?=[.,;:!?)\"'\s\\]|\Z)(?! [a-z]{3,20}\b(?<! for)(?<! and)(?<! but))"))
+)  # fmt: skip
+#: A user and a password: `creds are ada/p4ss!`.
+_PAIR = tuple(patterns(dict.fromkeys(
+    (b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"password"),
+    rb"(?: are| is)?:?\*{0,2} " + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE + rb" ?[/:] ?" + MAYBE_QUOTE +
+    _WORD,
+)))  # fmt: skip
+#: Words of which one occurs in every text with such a password, and the signs of these passwords in long texts.
+WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"kennwort",
+                   b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
+SIGNS = tuple(pattern.pattern for pattern in (*_AFTER, *_PAIR))
+_SIGNS = frozenset("!@#$%^&*+?")
+
+
+def told_in(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return the spans of such passwords, in no particular order; spans may overlap.
+
+    Args:
+        lowered: the text in lower case.
+    """
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in (*_AFTER, *_PAIR)):
+        if is_strong(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+    for name in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _LAST):
+        yield from _before(text, lowered, name.start())
+
+
+def _before(text: bytes, lowered: bytes, place: int) -> Iterator[Span]:
+    """Find what is told before the name of a secret around an offset."""
+    start = lowered.rfind(b" is ", max(0, place - 60), place)
+    end = place
+    while end < len(lowered) and lowered[end : end + 1].isalpha():
+        end += 1
+    earliest = max(0, start - 70)
+    word = max(lowered.rfind(sign, earliest, max(0, start)) + len(sign) for sign in (b" ", b"\n", b"\\n"))
+    found = _BEFORE.match(lowered, word, end) if start >= 0 else None
+    value = text[slice(*found.span(1))].decode("latin-1") if found else ""
+    if found and is_chosen(value) and (is_strong(value) or not is_identifier(value) or looks_random(value)):
+        yield found.span(1)
+
+
+def is_strong(word: str) -> bool:
+    """Return whether a word has a letter, a digit and a sign that is in no ordinary word, number or name."""
+    value = word.rstrip(".?:!,*")
+    return is_chosen(value) and not _SIGNS.isdisjoint(value) and not _ORDINARY.fullmatch(value)
+
+
+#: Addresses, versions, percentages, regular expressions and placeholders.
+_ORDINARY = re.compile(r"[\w.+-]+@[\w.-]+|[$%#@&].*|[\w.-]*[%+*]|[*+?].*|.*[\^\\].*|[\w.:/-]+\?[\w=.-]+|.*==?.*")
