@@ -77,6 +77,11 @@ FORMATS = {
     "Zoho": "1000.{h32}.{h32}", "Asana": "1/{d16}:{h32}", "OneSignal": "os_v2_app_{l103}", "MailerSend": "mlsn.{h64}", "Adobe": "p8e-{l32}",
     "Mapbox": "sk.eyJ{w60}.{w22}", "Telnyx": "KEY{U32}_{a22}", "Azure DevOps": "{a76}AZDO{a4}", "Azure Batch": "{a76}+ABa{a8}==",
     "RapidAPI": "{h10}msh{h15}p1{h6}jsn{h12}", "Firebase": "{a22}:APA91b{w134}",
+    "Inngest": "signkey-prod-{h64}", "Trigger.dev": "tr_prod_{a24}", "Brex": "bxt_{a40}", "DevCycle": "dvc_server_{h8}_{h7}_{h7}_{h7}",
+    "ConfigCat": "configcat-sdk-1/{w22}/{w22}", "Retool": "retool_01{l26}", "Honeybadger": "hbp_{a36}", "Checkly": "cu_{h32}",
+    "Braintrust": "bt-st-{a48}", "Daytona": "dtn_{h64}", "CodeSandbox": "csb_v1_{w43}", "Tripo": "tsk_{a43}", "Meshy": "msy_{a40}",
+    "Hyperbrowser": "hb_{h60}", "Steel": "ste-{a48}", "Browser Use": "bu_{a43}", "Literal AI": "lsk_{a36}", "Socket": "sktsec_{a44}_api",
+    "Xata": "xau_{a44}", "Bitwarden": "0.{h8}-{h4}-{h4}-{h4}-{h12}.{a30}:{b22}==", "Instagram": "IGQV{a150}", "xAI token": "xai-token-{a60}",
     "JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJ{w60}.{w43}",
     "private key": "-----BEGIN RSA PRIVATE KEY-----\n{b64}\n{b64}\n-----END RSA PRIVATE KEY-----",
     "PGP": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{b64}\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----",
@@ -141,6 +146,13 @@ PLACES = (
     "use {} as the password", "I log in with '{}' as my root password", "user ada, password {}", "login ada password {} rejected", "password - {}", "Password \u2014 {}",
     "the password used to be {}", "the password should be {}", "the password for the vpn: {}", "my passwords are {} and x", "password -> {}", "Password? {}",
     "curl --user ada:'{}' https://a.example", "id\tuser\tpwd\n1\tada\t{}\n", "user,pass\nada,{}\n", "email;passwort\na@b.c;{}\n", "SECRET={}\n",
+    "use pw {}", "log in with the password {}", "{} is my password", "{} is the password.", "creds: ada / {}", "credentials ada:{}", "login: ada / {}",
+    "username ada and password {}", "change the password from {} to x", "Passwort {} funktioniert nicht", "usuario ada contraseña {}", "мой пароль {}",
+    "用户名 ada 密码 {}", "la password è {}", "password **{}**", "|Password|{}|", "| Passwort | {} |", "Password\t{}",
+    "+------+----------+\n| user | password |\n+------+----------+\n| ada  | {} |\n", "EXEC sp_addlogin 'a', '{}'",
+    "EXEC sp_addlinkedsrvlogin 's', 'false', NULL, 'a', '{}'", "SELECT crypt('{}', gen_salt('bf'))", "pgp_sym_encrypt(d, '{}')", "PRAGMA key = '{}';",
+    "bcrypt.hash('{}', 10)", "password_verify('{}', $h)", "user.set_password('{}')", "page.fill('#password', '{}')", "cy.get('#password').type('{}')",
+    'Credentials.basic("a", "{}")', '.basic_auth("a", Some("{}"))', "process.env.DB_PASS ??= '{}'", "assert password == '{}'", "insert into u(login,pass) values('a','{}')",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -167,6 +179,12 @@ SHORT = {
     "GITHUB_PAT={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "SESSION_ID={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6q8Zr", "os.environ['TOKEN'] = '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "app.secret_key = b'{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'var jwtKey = []byte("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "- **API key:** `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "INSERT INTO keys (name, token) VALUES ('x', '{}');": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'form-data; name="api_key"\r\n\r\n{}\r\n--b': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "localStorage.setItem('token', '{}')": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "<apiKey><![CDATA[{}]]></apiKey>": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    '<meta name="csrf-token" content="{}">': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '<meta content="{}" name="csrf-token">': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "const apiKey: string = '{}';": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'const API_KEY: &str = "{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'api_keys = ["{}"]': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'api_key = SecretStr("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "Incorrect API key provided: {}.": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "the api key {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "{} is the secret": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "| Token | `{}` |": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "<th>Token</th><td>{}</td>": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "document.cookie = 'session={}; path=/'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'new("Bearer", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "x-registry-auth: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "echo {} | gh auth login --with-token": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "stringData:\n  x: {}\nkind: Secret": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
@@ -236,6 +254,10 @@ _CODE = (
      "connect(button, 'clicked2', 'on_click2')\nget('password', 'default')\nadd_argument('--password', 'x')\n"
      "use the token as a password; treat utf8 as the password encoding; user ada, password required\n"
      '<input type="password" name="pw2" value="">\n<input name="q" value="password2">\nform-data; name="password_hint"\r\n\r\nhint2\n'),
+    ("utf8 is the password encoding; sha256 is my password hash, the password C++11 and a password at 100%; wrong password (3 of 5)!\n"
+     "login: ada / admin2, credentials: region/us-east-1; the token is the key; password == password2; hash('sha256'), crypt('des3')\n"
+     "| Token | Count |\n|---|---|\n| key | 12 |\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+     "token: Optional[str] = None; key: int = 12; const tokenType: string = 'access2'; dtn_ hb_ bu_{w}_{w} tr_prod_{w}\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

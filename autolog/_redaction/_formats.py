@@ -68,7 +68,7 @@ _CODE = (
     r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}", r"figd_[\w-]{40,}",
     r"slk_" + _HEX64, r"API-[A-Z0-9]{26}(?![A-Z0-9])", r"rootly_" + _HEX64, r"fig[our]_[\w-]{40,}",
     *(kind + r"at\.[\w-]{22}\.[0-9a-f]{24}\.[\w-]{20}" for kind in "ps"),  # Harness
-    r"CFPAT-[\w-]{43}", r"sktsec_[A-Za-z0-9]{40,}", r"xau_[A-Za-z0-9]{36,}", r"pts_[a-z2-7]{32}(?![a-z0-9])",
+    r"CFPAT-[\w-]{43}", r"sktsec_\w{40,}", r"xau_[A-Za-z0-9]{36,}", r"pts_[a-z2-7]{32}(?![a-z0-9])",
     r"0\." + _UUID + r"\.[A-Za-z0-9]{30}:[A-Za-z0-9+/]{22}==", r"rdme_[a-z0-9]{70}",
 )  # fmt: skip
 _SERVICES = (

@@ -66,7 +66,7 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.end(), at
 
 
-_MANIFEST = re.compile(rb"kind: ?" + MAYBE_QUOTE + rb"secret" + MAYBE_QUOTE + rb"(?:\s|\Z)")
+_MANIFEST = re.compile(rb"kind: ?" + MAYBE_QUOTE + rb"secret(?![\w-])")
 _DATA = re.compile(rb"(?:\A|[\n\"])([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
 _ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
 #: A multi-line value: a key, and the lines indented more deeply below it.

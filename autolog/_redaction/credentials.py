@@ -15,15 +15,7 @@ from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
-from autolog._redaction.places import (
-    IN_COMMANDS,
-    PASSWORD_IN_FILE,
-    SIGNS_OF_OPTIONS,
-    WITH_P,
-    is_chosen,
-    is_given,
-    is_identifier,
-)
+from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names, inserts_in
@@ -340,10 +332,9 @@ _IN_BODIES = Signs((*_SIGNED, *IN_STATEMENTS, *_SIGNED_IN_BODIES), _BY_WORD)
 
 
 def signs_in_texts() -> Iterator[bytes]:
-    """Yield the signs of credentials in decoded texts, except those of inserted rows and of private keys."""
+    """Yield the signs of credentials in decoded texts, except those of commands, rows and private keys."""
     for signs, search in (*_SIGNED, *IN_STATEMENTS):
         yield from signs if search not in (inserts_in, key_blocks_in) else ()
-    yield from SIGNS_OF_OPTIONS
     words = [word for word in _WORDS_IN_LINES if not word.startswith(b"p")]
     yield from (pattern.pattern for pattern in patterns(dict.fromkeys(words, _LINE_SIGN)))
     rests = (_NAME_OF_ONE[1:] + _AFTER_NAME, rb"ass(?:word)?" + _LINE_SIGN, PASSWORD_IN_FILE[1:])

@@ -27,7 +27,7 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.objects import is_hash
-from autolog._redaction.places import SIGNS_OF_FILES, passwords_in, passwords_in_files
+from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
@@ -180,7 +180,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
 
 
 def _signs() -> Iterator[bytes]:
-    yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, *SIGNS, SCHEMES, AFTER_CODE)
+    yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, *SIGNS_OF_OPTIONS, *SIGNS, SCHEMES, AFTER_CODE)
 
 
 _places = Places(_signs)

@@ -140,6 +140,7 @@ _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords that a call, or a sentence, puts beside their name without a sign between them."""
     for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pwd" in lowered else ():
+        found: re.Match[bytes] | None
         if name[2]:
             found = name
         elif name[1] is None:

@@ -32,6 +32,8 @@ _LAST = tuple(
     patterns(dict.fromkeys((b"password", b"passphrase", b"passcode", b"secret", b"token"),
                            rb"(?=[.,;:!?)\"'\s\\]|\Z)(?! [a-z]{3,20}\b(?<! for)(?<! and)(?<! but))"))
 )  # fmt: skip
+#: What precedes a word.
+_BEGINNING = re.compile(rb"\A|[\s\"'`(]|\\n")
 #: A user and a password: `creds are ada/p4ss!`.
 _PAIR = tuple(patterns(dict.fromkeys(
     (b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"password"),
@@ -41,7 +43,12 @@ _PAIR = tuple(patterns(dict.fromkeys(
 #: Words of which one occurs in every text with such a password, and the signs of these passwords in long texts.
 WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"kennwort",
                    b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
-SIGNS = tuple(pattern.pattern for pattern in (*_AFTER, *_PAIR))
+_WHAT = rb"(?:[\w-]{1,20} ){0,2}" + _NAMES + rb"\b"
+SIGNS = (
+    *(pattern.pattern for pattern in (*_AFTER, *_PAIR)), rb"m(?<= is m)y " + _WHAT, rb"u(?<= is you)r " + _WHAT,
+    *(letter + rb"(?<= is the " + begun + rb")" + rest for letter, begun, rest in (
+        (b"p", b"p", b"ass"), (b"c", b"sec", b"ret"), (b"k", b"tok", b"en"))),
+)  # fmt: skip
 _SIGNS = frozenset("!@#$%^&*+?")
 
 
@@ -64,12 +71,11 @@ def _before(text: bytes, lowered: bytes, place: int) -> Iterator[Span]:
     end = place
     while end < len(lowered) and lowered[end : end + 1].isalpha():
         end += 1
-    earliest = max(0, start - 70)
-    word = max(lowered.rfind(sign, earliest, max(0, start)) + len(sign) for sign in (b" ", b"\n", b"\\n"))
-    found = _BEFORE.match(lowered, word, end) if start >= 0 else None
-    value = text[slice(*found.span(1))].decode("latin-1") if found else ""
-    if found and is_chosen(value) and (is_strong(value) or not is_identifier(value) or looks_random(value)):
-        yield found.span(1)
+    for begun in _BEGINNING.finditer(lowered, max(0, start - 70), max(0, start)):
+        if found := _BEFORE.match(lowered, begun.end(), end):
+            value = text[slice(*found.span(1))].decode("latin-1")
+            if is_chosen(value) and (is_strong(value) or not is_identifier(value) or looks_random(value)):
+                yield found.span(1)
 
 
 def is_strong(word: str) -> bool:

@@ -145,7 +145,8 @@ HOSTILE = (
     'variable "a" {', "LS0tLS1CRUdJTi", "a\\n-----end ", "password is a1 ", "echo a| sudo -s",
     "://aaaaaaaaaaaaaaaa", "password to ", "htpasswd -b a -nb ", "identified by a1 ",
     "insert into a(password)values('", "insert into a (pwd) values (", "<input a='b' ", 'form-data; name="pw"\n', "connect(a,'b',", "jwt.sign(a,",
-    'f("password","', "a as the password ", "user a password ", "pwd a='b' c='d' ", "token,a\n", "pw\t", "\\\\u0061",
+    'f("password","', "password a1!a ", "a1! is my password ", "creds a/", "login: a: ", "sp_add", "sp_addlinkedsrvlogin a,", "crypt('", "<meta ", "| token |",
+    "pragma key", "password').type('", "+-|pw|\n", "_encrypt(a,", "api key ", "key: a[a] =", "</key> <a>", 'f("password","', "a as the password ", "user a password ", "pwd a='b' c='d' ", "token,a\n", "pw\t", "\\\\u0061",
 )  # fmt: skip
 
 
