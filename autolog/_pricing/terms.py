@@ -132,8 +132,9 @@ TERMS: dict[str, tuple[Term, ...]] = {
                               ("response.usage.output_tokens_by_modality.modality", _OTHER_OUTPUT)),
              why="the price of text was used for it"),
         Term("free searches", (("response.candidates.groundingMetadata.webSearchQueries", r""),)),
-        Term("grounding", tuple((f"request.tools.{name}", r"") for name in (
-            "googleMaps", "google_maps", "enterpriseWebSearch", "enterprise_web_search", "retrieval"))),
+        Term("grounding", (*((f"request.tools.{name}", r"") for name in (
+            "googleMaps", "google_maps", "enterpriseWebSearch", "enterprise_web_search", "retrieval")),
+            ("response.candidates.groundingMetadata.groundingChunks.maps", r""))),
         Term("grounding", (("request.tools.type", r"google_maps|retrieval|enterprise_web_search"),
                            ("response.usage.grounding_tool_count.type", r"(?!google_search$)."))),
         Term("free searches", (("response.usage.grounding_tool_count.type", r"google_search$"),)),

@@ -67,6 +67,8 @@ TEXT = {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": 100}]}
         ("anthropic", None, claude("claude-haiku-4-5"), None),
         ("gcp.gemini", None, gemini(), "input tokens are audio"),
         ("gcp.gemini", None, gemini(**TEXT), None),
+        ("gcp.gemini", None, {**gemini(**TEXT), "candidates": [{"groundingMetadata": {"groundingChunks": [{"maps": {"uri": "x"}}]}}]},
+         "grounding"),
         ("gcp.gemini", {"contents": [{"parts": [{"text": "Hi"}]}]}, gemini(), None),
     ],
 )  # fmt: skip
