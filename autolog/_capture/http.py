@@ -94,6 +94,10 @@ class Outlet:
         if function not in self._grafts:
             self._grafts[function] = Graft(function, wrap(copy_function(function), *given), passes)
 
+    def has(self, function: FunctionType) -> bool:
+        """Return whether a function has been grafted and not been restored."""
+        return function in self._grafts
+
     def restore(self) -> None:
         """Restore the functions, except those grafted again since, whose calls now just pass through."""
         self.live = False

@@ -67,8 +67,7 @@ class Patch:
         self._emit = emit
         self._prepare = prepare
         self._wanted = False
-        #: Why the SDK, which is installed, could not be patched; None if it is patched, or has not been tried.
-        self.problem: str | None = None
+        self._problem: str | None = None
         self._points: dict[str, tuple[ChokePoint, ...]] = {sdk.base: CHOKE_POINTS}
         self._points |= {name: socket_points(classes) for name, classes in sdk.sockets.items()}
         self._asks_usage = False
@@ -79,6 +78,23 @@ class Patch:
     def active(self) -> bool:
         """Whether calls of this SDK are recorded, or will be once it is imported."""
         return self._wanted
+
+    @property
+    def problem(self) -> str | None:
+        """Why the SDK, which is installed, is not patched; None if it is, or has not been tried."""
+        if self._problem is None and self._was_imported_again:
+            return "its classes have been imported again, or replaced, since it was patched: call patch() again"
+        return self._problem
+
+    @property
+    def _was_imported_again(self) -> bool:
+        module = sys.modules.get(self._sdk.base)
+        if module is None or not self._outlet.grafted:
+            return False
+        try:
+            return not all(self._outlet.has(self._find(module, point)) for point in CHOKE_POINTS)
+        except PatchError:  # its import has not ended, or other code has replaced a method
+            return False
 
     @property
     def recorded(self) -> int:
@@ -99,11 +115,11 @@ class Patch:
         Raises:
             PatchError: if the SDK is not installed, too old, or lacks the expected choke points.
         """
-        self.problem = None
+        self._problem = None
         try:
             self._apply()
         except PatchError as error:
-            self.problem = None if error.missing else error.problem
+            self._problem = None if error.missing else error.problem
             raise
         self._wanted = True
 
@@ -125,7 +141,7 @@ class Patch:
     def remove(self) -> None:
         """Restore the SDK's methods; calls in progress are no longer recorded."""
         self._wanted = False
-        self.problem = None
+        self._problem = None
         self._outlet.restore()
 
     def _on_import(self, module: ModuleType) -> None:
@@ -136,7 +152,7 @@ class Patch:
             self._wrap(module, self._points[module.__name__])
         except PatchError as error:
             self._wanted = self._outlet.grafted  # clients of the classes before a reload are still recorded
-            self.problem = error.problem
+            self._problem = error.problem
             report(f"patching {self._sdk.name}", error)
 
     def _check_version(self) -> None:

@@ -202,15 +202,19 @@ def test_a_second_patch_records_an_sdk_or_library_that_was_imported_again_or_rel
                 elif method == "reload":
                     for part in reloaded[name]:
                         importlib.reload(module(f"{name}.{part}".rstrip(".")))
+                make()
+                reported = name in autolog.status()["unpatched"]
                 autolog.patch()
                 with capture() as records:
                     ask(make()), ask(old)
-                print(name, method, len(records))
+                print(name, method, len(records), reported, name in autolog.status()["unpatched"])
         """,
         tmp_path,
     )
     assert printed.splitlines() == [
-        f"{name} {method} 2" for name in ("openai", "anthropic", "httpx") for method in ("import", "reload")
+        f"{name} {method} 2 {name != 'httpx'} False"  # status() says of an SDK that it is to be patched again
+        for name in ("openai", "anthropic", "httpx")
+        for method in ("import", "reload")
     ]
 
 
