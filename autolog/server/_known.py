@@ -79,8 +79,9 @@ class Known:
         """The number of candidates that were placed before each."""
         for project in {record.project for record in records}:
             of_project = [record for record in records if record.project == project]
-            for native in (True, False):  # two native records are never the same call
-                asking = of_project if not native else [call for call in of_project if call.dialect != "native"]
+            others = [call for call in of_project if call.dialect != "native"]
+            natives = [call for call in of_project if call.dialect == "native"]
+            for asking, native in ((others, None), (natives, False)):  # two native records are never the same call
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
             self._fetch_during(store, project, [call for call in of_project if is_silent(call)])
@@ -91,12 +92,12 @@ class Known:
         """Whether the store has nothing that may be the same call as one of the batch, or be in its trace."""
         return not self._by_id
 
-    def _fetch_responses(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
+    def _fetch_responses(self, store: Store, project: str, asking: Sequence[Record], native: bool | None) -> None:
         ids = sorted({record.response_id for record in asking if record.response_id})
         if ids:
             self._note(store.by_response(project, ids, native, EACH))
 
-    def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
+    def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool | None) -> None:
         for stretch, since, until in _stretches(filter(is_comparable, asking)):
             tokens = sorted({pair for call in stretch for pair in _token_counts(call)}, key=str)
             each = EACH_USAGE + 2 * len(stretch)

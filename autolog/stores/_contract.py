@@ -70,15 +70,16 @@ class Store(Protocol):
         """Return the records with these ids, in any order and without bodies."""
         ...
 
-    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool | None, each: int) -> list[Record]:
         """Return up to `each` of the newest provider calls with each of the response ids, without bodies.
 
-        With `native`, only calls of the native dialect are returned, otherwise only those of all other dialects.
+        With `native`, only calls of the native dialect are returned; if it is false, only those of all other dialects;
+        if it is None, up to `each` of either.
         """
         ...
 
     def by_usage(
-        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+        self, project: str, tokens: Sequence[Tokens], native: bool | None, since: datetime, until: datetime, each: int
     ) -> list[Record]:
         """Return up to `each` of the newest provider calls with each of the token counts, without bodies.
 

@@ -316,6 +316,8 @@ def test_calls_by_their_responses(store: Store) -> None:
     store.write([record(99, response_id="resp-1", project="other", dialect="otlp")])
     found = store.by_response("default", ["resp-1", "resp-2", "none"], False, 3)
     assert sorted(ids(found)) == ["id-0013", "id-0017", "id-0019", "id-0023", "id-0025", "id-0029"]
+    either = store.by_response("default", ["resp-1", "none"], None, 2)
+    assert sorted(ids(either)) == ["id-0019", "id-0022", "id-0025", "id-0028"]
 
 
 def test_calls_by_what_they_used(store: Store) -> None:
@@ -324,7 +326,7 @@ def test_calls_by_what_they_used(store: Store) -> None:
     store.write([record(30, dialect="otlp"), record(31, dialect="otlp", usage_input_tokens=9)])
     store.write([record(32, dialect="otlp", kind="chain", **used), record(33, dialect="otlp", project="p", **used)])
 
-    def found(native: bool, *tokens: tuple[int | None, int | None], each: int = 9) -> list[str]:
+    def found(native: bool | None, *tokens: tuple[int | None, int | None], each: int = 9) -> list[str]:
         since, until = (record(n).created_at for n in (5, 31))
         assert since is not None
         assert until is not None
@@ -332,6 +334,7 @@ def test_calls_by_what_they_used(store: Store) -> None:
 
     assert found(True, (9, 3), (1, 1)) == [f"id-{n:04}" for n in range(6, 20, 2)]
     assert found(False, (9, 3), each=2) == ["id-0017", "id-0019"]
+    assert found(None, (9, 3), each=2) == ["id-0016", "id-0017", "id-0018", "id-0019"]
     assert found(False, (None, None), (9, None)) == ["id-0030", "id-0031"]
 
 

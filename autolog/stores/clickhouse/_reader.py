@@ -112,9 +112,18 @@ class Reader:
         rest = f"ORDER BY seq ASC LIMIT {int(limit)} WITH TIES"
         return self.fetch(f"WHERE {where(query, values)} AND seq > {int(seq)} {rest}", values, bodies=False)
 
-    def newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
-        """Return the newest matching provider calls, without bodies, `each` for every combination of values `by`."""
-        condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
+    def newest(
+        self, condition: str, by: str, values: Values, project: str, native: bool | None, each: int
+    ) -> list[Record]:
+        """Return the newest matching provider calls, without bodies, `each` for every combination of values `by`.
+
+        `native` is as for `Store.by_response`.
+        """
+        condition += f" AND project = {values.mark(clean(project))}"
+        if native is None:
+            by += ", dialect = 'native'"
+        else:
+            condition += f" AND dialect {'=' if native else '!='} 'native'"
         if not self._db.ask(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
             return []  # usually there are none, and finding that out takes a tenth of the time
         order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"

@@ -250,13 +250,13 @@ class ClickHouseStore:
         changed = [kept.copied() for kept in pending.values() if not kept.gone]
         return changed + [kept.record for kept in stored.values() if not kept.gone]
 
-    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool | None, each: int) -> list[Record]:
         values = Values()
         marks = values.marks(clean(name) for name in response_ids)
         return self._reader.newest(f"response_id IN ({marks})", "response_id", values, project, native, each)
 
     def by_usage(
-        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+        self, project: str, tokens: Sequence[Tokens], native: bool | None, since: datetime, until: datetime, each: int
     ) -> list[Record]:
         values = Values()
         counts = [tuple(-1 if count is None else count for count in pair) for pair in tokens]

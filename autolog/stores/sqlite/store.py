@@ -142,26 +142,26 @@ class SQLiteStore:
             condition = "project = ? AND id IN (SELECT value FROM json_each(?))"
             return load(self._file.reader, condition, (clean(project), names))
 
-    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool | None, each: int) -> list[Record]:
         values = json.dumps([clean(name) for name in response_ids])
-        found = []
-        for of_dialect in ("= 'native'",) if native else ("< 'native'", "> 'native'"):  # an OR would use no index
-            condition = f"kind = 'llm' AND response_id = {{value}} AND dialect {of_dialect}"
-            existing = self._existing(condition.format(value="value"), "value", values)
-            found += self._newest(condition.format(value="?"), existing, project, each)
-        return found
+        existing = self._existing("kind = 'llm' AND response_id = value", "value", values)
+        # An OR would use no index
+        dialects = [*(["= 'native'"] if native is not False else []), *([] if native else ["< 'native'", "> 'native'"])]
+        condition = "kind = 'llm' AND response_id = ? AND dialect "
+        return [call for dialect in dialects for call in self._newest(condition + dialect, existing, project, each)]
 
     def by_usage(
-        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+        self, project: str, tokens: Sequence[Tokens], native: bool | None, since: datetime, until: datetime, each: int
     ) -> list[Record]:
         condition = (
             "kind = 'llm' AND usage_input_tokens IS {} AND usage_output_tokens IS {} "
-            f"AND created_at BETWEEN {to_micros(since)} AND {to_micros(until)} "
-            f"AND dialect {'=' if native else '<>'} 'native'"
+            f"AND created_at BETWEEN {to_micros(since)} AND {to_micros(until)}"
         )
-        pair = "value ->> 0", "value ->> 1"
-        existing = self._existing(condition.format(*pair), ", ".join(pair), json.dumps(tokens))
-        return self._newest(condition.format("?", "?"), existing, project, each)
+        kinds = [f" AND dialect {'=' if kind else '<>'} 'native'" for kind in (True, False) if native in (None, kind)]
+        pair, either = ("value ->> 0", "value ->> 1"), condition + (kinds[0] if len(kinds) == 1 else "")
+        existing = self._existing(either.format(*pair), ", ".join(pair), json.dumps(tokens))
+        newest = condition.format("?", "?")
+        return [call for kind in kinds for call in self._newest(newest + kind, existing, project, each)]
 
     def _existing(self, condition: str, wanted: str, values: str) -> list[tuple[Any, ...]]:
         """Return the values in a JSON list for which there are records; usually there are none."""
