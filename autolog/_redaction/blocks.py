@@ -175,7 +175,7 @@ def _is_beside_separator(found: re.Match[bytes]) -> bool:
 
 
 #: What comes before the name in a heading: the start of the line, or a separator.
-_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}[\w -]{0,30}\Z")
+_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}(?:[\w-]{0,30}|api )\Z")
 
 
 def _is_heading(found: re.Match[bytes]) -> bool:

@@ -39,7 +39,7 @@ _SIGN = (
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
     rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
-    rb"(?:\[\s?|[a-z. ]{1,30}\()?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
+    rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
