@@ -334,7 +334,7 @@ def flush_at_exit() -> None:
 
 def flush_at_sigterm() -> None:
     """Make SIGTERM flush before it ends the process; only on the main thread, if the program does not handle it."""
-    with guard("handling SIGTERM"):
+    with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 

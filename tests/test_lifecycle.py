@@ -557,3 +557,22 @@ print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 def test_a_child_that_is_ended_as_soon_as_it_is_forked_ends(tmp_path: Path) -> None:
     ended = run(_ENDED_AT_ONCE, tmp_path)
     assert ended.stdout.split() == [str(-signal.SIGTERM)] * 5 + ["set()"], ended.stderr
+
+
+def test_a_subinterpreter_records_and_ends(tmp_path: Path) -> None:
+    pytest.importorskip("_xxsubinterpreters")  # before Python 3.13
+    _, names, _ = named(
+        """
+        import _xxsubinterpreters as interpreters
+        inside = interpreters.create(isolated=False)
+        interpreters.run_string(inside, '''if True:
+            import autolog
+            with autolog.span("inside"): pass
+            assert autolog.flush(30)
+            autolog.shutdown()
+        ''')
+        interpreters.destroy(inside)
+        """,
+        tmp_path,
+    )
+    assert names == ["inside"]
