@@ -15,7 +15,7 @@ from autolog._redaction.names import looks_random
 from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import MAYBE_QUOTE, Span
 
-_WORD = rb"([^\s\"'`\\,;&<>(){}\[\]|]{6,64}+)"
+_WORD = rb"(?=[^\s\d]{0,63}\d)([^\s\"'`\\,;&<>(){}\[\]|]{6,64}+)"
 #: A password after its name; it may be the old one of two.
 _AFTER = tuple(patterns(dict.fromkeys(
     (b"password", b"passwd", b"passphrase", b"passcode", b"passwort", b"kennwort", b"pwd", b"pw", b"senha",
