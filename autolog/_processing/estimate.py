@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from typing import Any
 
 from autolog._guard import logger
@@ -43,13 +44,15 @@ def estimate(record: Record, facts: Facts) -> None:
         return
     if record.response_body is None:
         return
+    tiktoken = sys.modules.get("tiktoken")  # imported ahead if it is installed: this thread imports nothing of others
+    if tiktoken is None:
+        facts.unbilled_reason = "estimating needs tiktoken: pip install 'autolog-llm[estimate]'"
+        return
     try:
-        encoding = _encoding(record.response_model or record.request_model)
+        encoding = _encoding(tiktoken, record.response_model or record.request_model)
         given, output = _texts(facts)
         record.usage_input_tokens = sum(len(encoding.encode_ordinary(text)) for text in given) + _frame(facts)
         record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in output)
-    except ImportError:
-        facts.unbilled_reason = "estimating needs tiktoken: pip install 'autolog-llm[estimate]'"
     except Exception as error:  # noqa: BLE001 - tables are fetched over the network, and regular expressions may fail
         logger.debug("cannot estimate tokens", exc_info=error)
         facts.unbilled_reason = f"tiktoken failed: {type(error).__name__}: {error}"
@@ -57,9 +60,7 @@ def estimate(record: Record, facts: Facts) -> None:
         record.extra = {**record.extra, "usage_estimated": f"tiktoken {encoding.name}"}
 
 
-def _encoding(model: str | None) -> Any:
-    import tiktoken
-
+def _encoding(tiktoken: Any, model: str | None) -> Any:
     try:
         return tiktoken.encoding_for_model(model or "")
     except KeyError:

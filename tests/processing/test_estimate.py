@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -75,3 +76,18 @@ def test_what_cannot_be_counted_says_why(monkeypatch: pytest.MonkeyPatch) -> Non
     record = estimated(stream({"messages": []}, {"content": "Hi"}))
     assert record.cost is None
     assert "no network" in (record.cost_details or {})["unknown"]
+
+
+def test_a_missing_tiktoken_is_named_and_not_searched_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watch:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            searched.append(name)
+
+    searched: list[str] = []
+    record = stream({"messages": []}, {"content": "Hi"})
+    facts = describe(record)
+    monkeypatch.delitem(sys.modules, "tiktoken")
+    monkeypatch.setattr(sys, "meta_path", [Watch(), *sys.meta_path])
+    estimate(record, facts)
+    assert "pip install 'autolog-llm[estimate]'" in (facts.unbilled_reason or "")
+    assert not searched
