@@ -6,6 +6,7 @@ shown as JSON instead of being left out, so that a page is never blank.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,13 +74,36 @@ def response_messages(body: Any) -> list[Message]:
 
 
 def last_user_text(body: Any) -> str | None:
-    """Return the text of the last user message that has any."""
-    if (content := _plain_last(body)) is not None:
+    """Return what the user wrote last, without the blocks that coding agents put before it.
+
+    If the user's messages consist of such blocks only, the last of them is returned as it is.
+    """
+    if (content := _plain_last(body)) is not None and not content.startswith("<"):
         return content
+    last = None
     for message in _latest_first(body):
         if message.role == "user" and (content := plain_text(message)):
-            return content
-    return None
+            if written := _without_blocks(content):
+                return written
+            last = last or content
+    return last
+
+
+#: The blocks of context that coding agents put before the user's words: Claude Code (the first four), Gemini CLI,
+#: Codex, Cline and Roo, Copilot.
+_BLOCKS = (
+    "system-reminder", "local-command-caveat", "ide_opened_file", "ide_selection", "session_context",
+    "environment_context", "user_instructions", "environment_details", "environment_info", "workspace_info",
+)  # fmt: skip
+_BLOCK = re.compile(rf"\s*<({'|'.join(_BLOCKS)})>.*?</\1>\s*", re.DOTALL)
+
+
+def _without_blocks(content: str) -> str:
+    """Return a text without the blocks of context at its beginning."""
+    begin = 0
+    while block := _BLOCK.match(content, begin):
+        begin = block.end()
+    return content[begin:]
 
 
 def _plain_last(body: Any) -> str | None:

@@ -44,6 +44,38 @@ def test_requests_of_every_shape(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "<system-reminder>\nToday is Monday.\n</system-reminder>\n\nWhy?"}],
+        [{"role": "user", "content": [{"type": "text", "text": "<system-reminder>a</system-reminder>"},
+                                      {"type": "text", "text": "<system-reminder>b</system-reminder>\n"},
+                                      {"type": "text", "text": "Why?"}]}],
+        [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Let me look."},
+         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"},
+                                      {"type": "text", "text": "<system-reminder>Be brief.</system-reminder>"}]}],
+        [{"role": "user", "content": "<session_context>\n<os>linux</os>\n</session_context>\nWhy?"}],
+        [{"role": "user", "content": "<environment_context>x</environment_context>"},
+         {"role": "user", "content": "Why?"}],
+    ],
+)  # fmt: skip
+def test_blocks_of_context_are_not_what_the_user_wrote(messages: list[dict[str, Any]]) -> None:
+    assert last_user_text({"messages": messages}) == "Why?"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<system-reminder>Be brief.</system-reminder>",
+        "<system-reminder>cut off",
+        "<article>Long.</article> Why?",
+        "Why <system-reminder>x</system-reminder>",
+    ],
+)
+def test_other_text_stays_as_the_user_wrote_it(content: str) -> None:
+    assert last_user_text({"messages": [{"role": "user", "content": content}]}) == content
+
+
+@pytest.mark.parametrize(
     "body",
     [{"prompt": "Why?"}, {"inputs": "Why?"}, {"inputText": "Why?"}, {"texts": ["Why?"]}, {"content": {"parts": [{"text": "Why?"}]}},
      {"requests": [{"content": {"parts": [{"text": "Why?"}]}}]}, {"instances": [{"content": "Why?"}]}, {"query": "Why?", "documents": ["x"]},
