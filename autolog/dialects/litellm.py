@@ -6,6 +6,7 @@ provider. The format cannot express the provider's raw bodies, the service tier,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +114,7 @@ def _decode(payload: Json) -> Steps[Record]:
         request_stream=payload.get("stream") if isinstance(payload.get("stream"), bool) else None,
         request_url=text(payload.get("api_base")),
         trace_id=text(payload.get("trace_id")),
-        session=text(payload.get("session_id")) or text(metadata.get("session_id")) or text(payload.get("trace_id")),
+        session=_session(payload, metadata),
         user=_user(payload, metadata, parameters),
         tags=texts(payload.get("request_tags")),
         metadata={**mapping(metadata.get("requester_metadata")), **mapping(metadata.get("spend_logs_metadata"))},
@@ -156,6 +157,19 @@ def _served_model(payload: Json, model: str | None) -> str | None:
     alias = text(payload.get("model_group"))
     aliased = alias is not None and alias == mapping(_response(payload.get("response"))).get("model")
     return model if aliased else None
+
+
+#: A random UUID, which LiteLLM makes up as the trace id of each call for which the program names none.
+_MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def _session(payload: Json, metadata: Json) -> str | None:
+    """Return the session that the program named, which older versions and most programs report as the trace id only."""
+    requester = mapping(metadata.get("requester_metadata"))
+    named = (payload.get("session_id"), metadata.get("session_id"), requester.get("session_id"))
+    trace_id = text(payload.get("trace_id"))
+    is_made_up = trace_id is not None and _MADE_UP.fullmatch(trace_id)
+    return next((session for session in map(text, named) if session), None if is_made_up else trace_id)
 
 
 def _user(payload: Json, metadata: Json, parameters: Json) -> str | None:

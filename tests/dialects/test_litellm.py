@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from dialects.samples import ANSWER, Server
 
+from autolog.dialects.litellm import decode_payload
+
 PAYLOAD: dict[str, Any] = {
     "id": "chatcmpl-1", "litellm_call_id": "call-1", "trace_id": "session-1", "call_type": "acompletion", "cache_hit": None, "stream": True,
     "status": "success", "custom_llm_provider": "openai", "startTime": 1767323045.25, "completionStartTime": 1767323045.75,
@@ -42,6 +44,21 @@ def test_a_success_is_a_whole_record(server: Server) -> None:
     assert (record.input_preview, record.output_preview) == ("Where?", "It ships.")
     assert record.cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
     assert json.loads(record.request_body or b"")["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "session"),
+    [
+        ({"trace_id": "c32b29eb-dc85-4017-982a-41485c938ca1"}, None),
+        ({"trace_id": "c32b29eb-dc85-4017-982a-41485c938ca1", "session_id": "s-1"}, "s-1"),
+        ({"trace_id": "c32b29eb-dc85-4017-982a-41485c938ca1", "session_id": "", "metadata": {"requester_metadata": {"session_id": "s-1"}}}, "s-1"),
+        ({"trace_id": "s-1", "session_id": ""}, "s-1"),
+        ({"trace_id": None}, None),
+    ],
+)  # fmt: skip
+def test_a_trace_id_that_litellm_made_up_is_no_session(changed: dict[str, Any], session: str | None) -> None:
+    record = decode_payload({**PAYLOAD, **changed})
+    assert (record.session, record.trace_id) == (session, changed["trace_id"])
 
 
 def test_a_failure_says_why_and_costs_nothing_known(server: Server) -> None:
