@@ -269,7 +269,8 @@ class _Folding:
         """
         for place, is_above in self.known.around(new.record):
             other = place if is_call(place.record) else self.known.reported(place.record)
-            if other is None or other is new or other.folded or not may_be_layers(other.record, new.record):
+            is_itself = other is not None and other.record.id == new.record.id  # as stored, if it was sent again
+            if other is None or is_itself or other.folded or not may_be_layers(other.record, new.record):
                 continue
             inner, outer = (new, other) if is_above else (other, new)
             same_usage = used(inner.record) == used(outer.record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import subprocess
@@ -240,6 +241,17 @@ def test_spans_of_one_call_in_each_other_are_one_bill(store: Store, how: str, or
     found = arrive(store, [step, inner, outer] if order == 1 else [outer, inner, step], how, order)
     assert sum(item.cost or 0 for item in found) == 0.5
     assert {item.id: item.kind for item in found if item.id != "step"} == {"otlp-1": "chain", "otlp-2": "llm"}
+
+
+def test_layers_of_a_call_that_are_sent_again_change_nothing(store: Store) -> None:
+    outer = call("otlp", 1, response_id=None, extra={"scope": "litellm"})
+    inner = call("otlp", 1, id="in", span_id="in", parent_span_id="otlp1", response_id=None, extra={"scope": "openai"})
+    for sent in ([outer, inner], [outer, inner], [inner, outer]):
+        Deduplicator().fold(store, copy.deepcopy(sent)).write(store)
+        assert [(item.kind, item.cost) for item in store.find(Query(), newest_first=False)] == [
+            ("llm", 0.5),
+            ("chain", None),
+        ]
 
 
 @arriving
