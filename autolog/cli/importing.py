@@ -14,6 +14,8 @@ from autolog.cli._progress import counted
 from autolog.cli._render import echo_json
 from autolog.cli._sources import FORMATS, Source
 from autolog.errors import AutologError, shown
+from autolog.server._duplicates import Deduplicator
+from autolog.server._owners import inherit_owners
 from autolog.stores import open_store
 from autolog.stores._batches import batches
 from autolog.stores._contract import Store
@@ -72,14 +74,19 @@ def importing(
 
 
 def _take(records: Iterator[Record], target: Store | None, project: str | None) -> int:
-    """Write records to the target store, or to none for a dry run, and return their number."""
-    count = 0
+    """Write records to the target store, or to none for a dry run, and return their number.
+
+    As on a server, calls that several layers reported are billed once.
+    """
+    count, duplicates = 0, Deduplicator()
     for batch in batches(counted(records, None, "importing"), BATCH):
         for record in batch:
             record.seq = None
             record.project = project or record.project
         if target is not None:
-            target.write(batch)
+            with target.transaction():
+                inherit_owners(target, batch)
+                duplicates.fold(target, batch).write(target)
         count += len(batch)
     return count
 

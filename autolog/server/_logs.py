@@ -11,11 +11,12 @@ import json
 import logging
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
-
-from starlette.requests import Request
+from typing import TYPE_CHECKING, Any
 
 from autolog._display.figures import safe
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")

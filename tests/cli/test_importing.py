@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from commands import run
+from dialects.otlp_samples import CHAT, OTHER, SPAN, span, traces
 
 from autolog._record.record import Record, to_dict
 from autolog.cli import cli
@@ -99,6 +100,19 @@ def test_of_many_bad_lines_the_first_are_told() -> None:
 ROW = {"request_id": "r-1", "request_created_at": "2026-01-02T03:04:05Z", "response_status": 200, "provider": "OPENAI",
        "target_url": "https://api.openai.com/v1/chat/completions", "delay_ms": 1500, "prompt_tokens": 1000, "completion_tokens": 100,
        "request_model": "gpt-4o", "request_properties": {"plan": "gold"}, "request_body": {"model": "gpt-4o"}, "response_body": {}}  # fmt: skip
+
+
+def test_a_call_that_several_layers_reported_is_billed_once_as_on_a_server() -> None:
+    outer = traces(span(CHAT), scope="litellm")
+    inner = traces(span(CHAT, spanId=OTHER, parentSpanId=SPAN), scope="opentelemetry.instrumentation.openai")
+    root = traces(span({"user.id": "ada"}, name="root", spanId="d4" * 8), scope="app")
+    outer["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["parentSpanId"] = "d4" * 8
+    Path("spans.jsonl").write_text("\n".join(map(json.dumps, (outer, inner, root))))
+    for _ in range(2):
+        assert run("import", "spans.jsonl", "--store", "sqlite:///copy.db").output == "3 records\n"
+    records = imported()
+    assert [record.user for record in records.values() if record.kind == "llm"] == ["ada"]
+    assert sum(record.cost is not None for record in records.values()) == 1
 
 
 def write(name: str, rows: list[dict[str, Any]]) -> None:
