@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -54,12 +55,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        try:
-            module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
-        except ModuleNotFoundError as error:
-            from autolog.cli._options import needs_server
-
-            raise needs_server(f"autolog {cmd_name}", error) from error
+        module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, COMMANDS[cmd_name][0])
         return command
 
@@ -100,6 +96,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 for success, 1 for failure, 2 for wrong usage, 130 if interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a code page of Windows has no lines and arrows
+            stream.reconfigure(errors="replace")
     try:
         result: Any = cli.main(args=args, prog_name="autolog", standalone_mode=False)
     except click.exceptions.Abort:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -89,8 +91,16 @@ def echo_json(data: Any) -> None:
     click.echo(safe_json(json.dumps(data)))
 
 
+def data_output() -> IO[str]:
+    """Return standard output for data that programs read, which is UTF-8 whatever the terminal's encoding."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
+
+
 def echo_record(record: Record, bodies: bool = False) -> None:
     """Print a record as one line of JSON."""
+    data_output()
     click.echo(safe_json(to_json(record, bodies)))
 
 

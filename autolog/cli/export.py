@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +24,7 @@ from autolog.cli._options import (
     require_one,
 )
 from autolog.cli._progress import counted
-from autolog.cli._render import counted as number_of
+from autolog.cli._render import counted as number_of, data_output
 from autolog.cli.sql import run_select
 from autolog.errors import AutologError
 from autolog.stores.query import Query
@@ -87,7 +86,7 @@ def export(
         make_private(output)
         _report(files.write_parquet(counted(records, total, "exporting"), output), form, output)
         return
-    file = sys.stdout if output is None else _open_private(output, newline="" if form == "csv" else None)
+    file = data_output() if output is None else _open_private(output, newline="" if form == "csv" else None)
     write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": cassettes.write_cassette,
                   "dataset": files.write_dataset}[form]  # fmt: skip
     try:

@@ -18,7 +18,7 @@ from autolog._display.files import safe_cell
 from autolog._display.page import text
 from autolog.cli._options import ReadableStore, Time, nothing_matches, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
-from autolog.cli._render import complain, console, echo_json, print_lines, table_width
+from autolog.cli._render import complain, console, data_output, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw, fits
 from autolog.stores.query import Query
 from autolog.stores.sql import DESCRIPTIONS, ROWS, SECONDS, VIEWS, Answer, SQLError, select
@@ -138,7 +138,7 @@ def _show(answer: Answer, form: str | None) -> None:
         for row in answer.as_dicts():
             echo_json(row)
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = csv.writer(data_output(), lineterminator="\n")
         writer.writerow([safe_cell(name) for name in answer.columns])
         writer.writerows([safe_cell(value) for value in row] for row in answer.rows)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -26,7 +25,7 @@ from autolog.cli._options import (
     query_from,
     reading_options,
 )
-from autolog.cli._render import console, echo_json, print_lines, table_width
+from autolog.cli._render import console, data_output, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, Query, ScoreSum
 
@@ -161,7 +160,7 @@ def _cells(row: Aggregate) -> list[Text]:
 
 def _write_csv(rows: Sequence[Aggregate], by: str) -> None:
     names = [*Aggregate.__dataclass_fields__]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(data_output(), lineterminator="\n")
     writer.writerow([by, *names[1:]])
     for row in rows:
         figures = [getattr(row, name) for name in names[1:]]

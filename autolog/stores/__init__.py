@@ -58,7 +58,8 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
         from autolog.stores.clickhouse.store import ClickHouseStore
 
         return ClickHouseStore(url) if create or ClickHouseStore.exists(url) else None
-    raise StoreError(url, "there is no such kind of store; write for example sqlite:///.autolog/logs.db")
+    example = f"sqlite:///{url}" if "://" not in url and url else "sqlite:///.autolog/logs.db"
+    raise StoreError(url, f"there is no such kind of store; write for example {example}")
 
 
 def ledger_path(store: str) -> str | None:

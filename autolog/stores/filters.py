@@ -90,7 +90,7 @@ def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Q
 
 _SIGNS = {"<": "lt", ">": "gt", "<=": "le", ">=": "ge", "=": "eq"}
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
-_COMPARED_SCORE = re.compile(rf"(?P<name>.+?) ?(?P<sign><=|>=|<|>|=) ?(?P<value>{_NUMBER})", re.IGNORECASE)
+_COMPARED_SCORE = re.compile(rf"(?P<name>[^<>=]+?) ?(?P<sign><=|>=|<|>|=) ?(?P<value>{_NUMBER})", re.IGNORECASE)
 
 
 def _scored(text: str) -> Scored:

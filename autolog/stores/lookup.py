@@ -42,7 +42,7 @@ def _begins(field: str, part: str) -> tuple[Condition, Condition]:
 
 
 def with_whole_trace(store: Store, query: Query) -> Query:
-    """Complete the trace id in a query, of which only the beginning or the end may be given.
+    """Complete the trace id in a query: a part of it may be given, or of the id of a record in the trace.
 
     A query without a trace id, or with an unknown one, is returned unchanged.
 
@@ -56,11 +56,11 @@ def with_whole_trace(store: Store, query: Query) -> Query:
     every = Query({} if project is None else {"project": project})
     if store.find(every.where(trace_id=part), 1):
         return query
-    found = _traces_by_part(store, every, part)
+    found = _traces_by_part(store, every, part) or _traces_of_records(store, every, part)
     if len(found) > 1:
         listed = [_first_of(store, every.where(trace_id=trace_id)) for trace_id in found[:CANDIDATES]]
         more = ["  …"] if len(found) > CANDIDATES else []
-        words = f"{part[:50]!r} begins or ends the ids of several traces:"
+        words = f"{part[:50]!r} begins or ends the ids of several traces, or of records in them:"
         raise FilterError("trace", "\n".join([words, *listed, *more]))
     return query.where(trace_id=found[0]) if found else query
 
@@ -72,6 +72,11 @@ def _traces_by_part(store: Store, query: Query, part: str) -> list[str]:
         inside = store.summarise(query.where(Condition("trace_id", "contains", (part,))), "trace_id", _LOOKED_THROUGH)
         found = [summary for summary in inside if str(summary.value).endswith(part)]
     return [str(summary.value) for summary in found]
+
+
+def _traces_of_records(store: Store, query: Query, part: str) -> list[str]:
+    """Return the ids of the traces of the records that `find_by_part` finds."""
+    return [*dict.fromkeys(record.trace_id for record in find_by_part(store, part, query) if record.trace_id)]
 
 
 def _first_of(store: Store, query: Query) -> str:

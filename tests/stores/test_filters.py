@@ -136,7 +136,7 @@ def test_scores_are_compared_as_people_write_it(text: str, scored: Scored) -> No
     assert read_query([("score", scored_words(scored))]).scores == (scored,)
 
 
-@pytest.mark.parametrize("text", ["helpful<", "<1", "helpful=yes", "a=b=c", "helpful<nan"])
+@pytest.mark.parametrize("text", ["helpful<", "<1", "helpful=yes", "a=b=c", "helpful<nan", "helpful>>1", "helpful==1"])
 def test_a_comparison_of_scores_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(FilterError, match="score"):
         read_query([("score", text)])

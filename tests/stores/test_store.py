@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
+import sys
 import threading
 import tracemalloc
 from collections import Counter
@@ -423,9 +424,18 @@ def test_documents(store: Store) -> None:
 # Bad files
 
 
-def test_an_unknown_scheme() -> None:
-    with pytest.raises(StoreError, match="no such kind of store"):
-        open_store("postgres://host/db")
+@pytest.mark.parametrize(
+    ("url", "example"), [("postgres://host/db", "sqlite:///.autolog/logs.db"), ("logs.db", "sqlite:///logs.db")]
+)
+def test_an_unknown_scheme(url: str, example: str) -> None:
+    with pytest.raises(StoreError, match=f"no such kind of store; write for example {example}"):
+        open_store(url)
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "clickhouse_connect", None)
+    with pytest.raises(StoreError, match="pip install"):
+        open_store("clickhouse://localhost/logs", create=False)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -837,7 +847,9 @@ def test_groups_come_in_the_order_that_is_asked_for(store: Store) -> None:
 def test_a_trace_is_found_by_a_part_of_its_id(store: Store) -> None:
     traces = ("ab01" + "0" * 28, "ab02" + "0" * 26 + "77")
     store.write([record(number, trace_id=trace) for number, trace in enumerate(traces)])
-    for part, trace_id in (("ab01", traces[0]), ("077", traces[1]), (traces[1], traces[1]), ("b0", "b0")):
+    for part, trace_id in (
+        ("ab01", traces[0]), ("077", traces[1]), (traces[1], traces[1]), ("b0", "b0"), (record(1).id, traces[1]),
+    ):  # fmt: skip
         assert with_whole_trace(store, Query({"trace_id": part})).equal["trace_id"] == trace_id
     with pytest.raises(FilterError, match=r"(?s)several traces.*ab0"):
         with_whole_trace(store, Query({"trace_id": "ab"}))

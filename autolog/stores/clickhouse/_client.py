@@ -179,6 +179,8 @@ class Database:
         """Return a block that turns the driver's errors into `StoreError`."""
         try:
             yield
+        except StoreError:
+            raise  # without the driver, which tells what its own errors mean
         except Exception as error:
             raise _translate(self._target, error) from error
 
