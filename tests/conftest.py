@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from clickhouse.running import start_front
 from engines import empty_store
-from hypothesis import HealthCheck, settings
 
 import autolog
 from autolog import _guard
@@ -26,9 +25,12 @@ CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 #: Every client of an SDK loads the certificates that the machine trusts, which takes 20 ms. The tests call no foreign
 #: host, so they and the programs that they start trust a single certificate, whose key nobody has.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
-# Tests with generated values do not fail on a slow machine.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+if importlib.util.find_spec("hypothesis"):  # the environments of `tests/beside` may have pytest only
+    from hypothesis import HealthCheck, settings
+
+    # Tests with generated values do not fail on a slow machine.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 #: Modules whose tests take 20 seconds or more each.
 LONGEST = {"test_schema.py"}
 

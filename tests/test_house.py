@@ -27,6 +27,14 @@ def test_import_loads_exactly_these_modules() -> None:
     assert sorted(loaded) == sorted(name if name == "autolog" else f"autolog.{name}" for name in LOADED.split())
 
 
+def test_the_shared_fixtures_load_without_the_packages_of_single_tests() -> None:
+    """The environments of `tests/beside` have pytest, the SDKs and autolog with its server, and nothing else."""
+    absent = ("hypothesis", "schemathesis", "chdb", "clickhouse_connect", "duckdb", "httpx", "playwright", "websockets")
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import conftest"
+    done = subprocess.run([sys.executable, "-c", code], cwd=house.ROOT.parent / "tests", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 #: Words with which a function's docstring must not begin, because it begins with a verb.
 NO_VERBS = frozenset(
     [
