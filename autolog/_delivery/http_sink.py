@@ -20,7 +20,7 @@ from autolog.errors import AutologError, Undelivered, shown
 if TYPE_CHECKING:
     import httpx2
 
-#: The timeout of one request, in seconds.
+#: The seconds to connect, and those from the end of a request to the end of its reply.
 TIMEOUT = 10.0
 
 
@@ -36,6 +36,8 @@ class HTTPSink:
     ) -> None:
         try:
             import httpx2
+
+            from autolog._record.http_client import HTTPClient
         except ImportError as error:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
         self._endpoint = endpoint.rstrip("/")
@@ -51,7 +53,7 @@ class HTTPSink:
         }
         # Loading the machine's certificates delays the first record by 30 ms: do so only for https.
         encrypted = self._endpoint.lower().startswith("https:")
-        self._client = httpx2.Client(timeout=TIMEOUT, verify=encrypted)
+        self._client = HTTPClient(TIMEOUT, verify=encrypted)
         self._parsed = functools.lru_cache(maxsize=16)(httpx2.URL)  # parsing the address is a tenth of a request
 
     @property

@@ -352,7 +352,7 @@ def _act(budget: Budget, value: str, spent: float) -> None:
     words = budget.words(value, spent)
     logger.warning("%s", words)
     if isinstance(budget.then, str) and budget.then != "log":
-        import httpx2
+        from autolog._record.http_client import HTTPClient
 
         url = str(budget.then)
         body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
@@ -362,7 +362,7 @@ def _act(budget: Budget, value: str, spent: float) -> None:
             try:
                 headers = {"content-type": "application/json"}
                 with in_c_library:  # the client creates a TLS context
-                    client = httpx2.Client(timeout=5)
+                    client = HTTPClient(timeout=5)
                 with client, client.stream("POST", url, content=json.dumps(body), headers=headers) as response:
                     response.raise_for_status()  # its body, which may have no end, is not read
             except Exception as error:  # noqa: BLE001 - the user's address and proxies may be wrong in many ways

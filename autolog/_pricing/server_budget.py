@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import httpx2
-
 from autolog._capture.context import current_context, current_span
 from autolog._capture.exchange import Exchange
+from autolog._record.http_client import HTTPClient
 from autolog._record.keys import key_hint
 
-#: Seconds that a call waits for the server's reply.
+#: Seconds that a call waits to connect to the server, and for its complete reply.
 TIMEOUT = 5.0
 
 
@@ -28,7 +27,7 @@ class ServerBudget:
         self.unpriced = unpriced
         self.unreserved = unreserved
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx2.Client(base_url=endpoint.rstrip("/"), headers=headers, timeout=TIMEOUT)
+        self._client = HTTPClient(TIMEOUT, base_url=endpoint.rstrip("/"), headers=headers)
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
         """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success.

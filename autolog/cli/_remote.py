@@ -17,8 +17,10 @@ from autolog.stores.query import Aggregate, Query, ScoreSum
 if TYPE_CHECKING:
     from autolog.stores.sql import Answer
 
-#: The timeout for a response, in seconds.
-TIMEOUT = 60.0
+#: The seconds without any part of a response, and those until it is complete.
+TIMEOUT, REPLY_TIMEOUT = 60.0, 600.0
+#: The maximum size of a response in bytes: a page of records with their bodies may be large.
+MAX_BYTES = 2 * 1024 * 1024 * 1024
 #: How many records are requested at once.
 PAGE = 500
 _WORDS = {field: word for word, (field, _) in FIELDS.items()}
@@ -38,6 +40,8 @@ class RemoteStore:
     def __init__(self, address: str, key: str | None) -> None:
         try:
             import httpx2
+
+            from autolog._record.http_client import HTTPClient
         except ImportError as error:
             raise AutologError("reading from a server needs httpx2: pip install 'autolog-llm[ship]'") from error
         self.url = shown(address.rstrip("/"))
@@ -45,7 +49,7 @@ class RemoteStore:
             {"authorization": f"Bearer {key}"} if key else {}
         )
         try:
-            self._client = httpx2.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
+            self._client = HTTPClient(TIMEOUT, REPLY_TIMEOUT, MAX_BYTES, base_url=address.rstrip("/"), headers=headers)
         except (httpx2.InvalidURL, ValueError) as error:
             raise AutologError(f"{self.url} is not the address of a server such as http://logs:8790") from error
         self._failed = httpx2.HTTPError, httpx2.InvalidURL

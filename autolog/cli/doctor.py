@@ -116,18 +116,21 @@ def _journal(config: Config) -> Iterator[Check]:
 def _server(config: Config) -> Check:
     try:
         import httpx2
+
+        from autolog._record.http_client import HTTPClient
     except ImportError:
         return "server", False, "shipping needs httpx2: pip install 'autolog-llm[ship]'"
     address = str(config.endpoint).rstrip("/")
     name = shown(address)
+    if config.dialect == "otlp":
+        return _probe(config, address)
+    headers = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
     try:
-        if config.dialect == "otlp":
-            return _probe(config, address)
-        if config.dialect != "native":
-            httpx2.get(address, timeout=5)
-            return "server", True, f"{name} answers ({config.dialect})"
-        headers = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
-        response = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
+        with HTTPClient(timeout=5) as client:
+            if config.dialect != "native":
+                client.get(address)
+                return "server", True, f"{name} answers ({config.dialect})"
+            response = client.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers)
     except httpx2.HTTPError as error:
         return "server", False, f"{name} cannot be reached: {error}"
     problems = {

@@ -29,6 +29,8 @@ PROVIDERS: dict[str, Any] = {
     "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", reports.openai_report),
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", reports.anthropic_report),
 }
+#: The maximum size of a page of a provider's report, in bytes.
+MAX_BYTES = 64 * 1024 * 1024
 _COLUMNS = (
     Column("day"), Column("model", least=12, most=36), Column("key", least=8, most=20), Column("verdict"),
     Column("logged", point=True), Column("billed", point=True), Column("reason"),
@@ -89,6 +91,8 @@ def reconcile(
 def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
     try:
         import httpx2
+
+        from autolog._record.http_client import HTTPClient
     except ImportError as error:
         raise AutologError("asking a provider needs httpx2: pip install 'autolog-llm[ship]'; or give --csv") from error
     key = os.environ.get(variable)
@@ -97,7 +101,7 @@ def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
     headers = {"authorization": f"Bearer {key}"}
     if provider == "anthropic":
         headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
-    client = httpx2.Client(base_url=address.rstrip("/"), headers=headers, timeout=60)
+    client = HTTPClient(60, max_bytes=MAX_BYTES, base_url=address.rstrip("/"), headers=headers)
 
     def fetch(path: str, parameters: list[tuple[str, str]]) -> Mapping[str, Any]:
         try:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from autolog._reading.derive import fill_in
-from autolog._record.bodies import decode_json, decode_object, encode_json
+from autolog._record.bodies import MAX_DECODED, decode_json, decode_object, encode_json
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._redaction.headers import kept_headers, plain_headers
@@ -32,7 +32,7 @@ _KEYS = (
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?(?=[/?]|$)", re.IGNORECASE
 )
-#: The timeout for a response, in seconds.
+#: The timeout for a complete response, in seconds.
 TIMEOUT = 600.0
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
@@ -170,6 +170,8 @@ def _address(url: str, base_url: str | None) -> str:
 def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Record:
     try:
         import httpx2
+
+        from autolog._record.http_client import HTTPClient
     except ImportError as error:
         raise AutologError("replaying needs httpx2: pip install 'autolog-llm[ship]'") from error
     kept = record.request_headers or {}
@@ -182,7 +184,8 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     start, started = datetime.now(UTC), perf_counter()
     try:
         encrypted = url.lower().startswith("https")  # what is not stays on this machine, and so out of a proxy's hands
-        response = httpx2.post(url, content=body, headers=headers, timeout=timeout, trust_env=encrypted)
+        with HTTPClient(timeout, max_bytes=MAX_DECODED, trust_env=encrypted) as client:
+            response = client.post(url, content=body, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise AutologError(f"{shown(url)} did not answer: {str(error).replace(key, '…')}") from error
     if (target := redirect_of(response)) is not None:

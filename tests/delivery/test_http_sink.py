@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from endless import dripping
 from live import KEY, Live, live
 from shipping import Backend, backend, call_openai
 from waiting import until
@@ -237,3 +238,16 @@ def test_scores(server: Live) -> None:
 def test_bad_options(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         autolog.configure(**options)
+
+
+@pytest.mark.parametrize("reply", ["headers", "body"])
+def test_a_reply_that_drips_is_a_failed_attempt_and_the_record_is_kept(
+    reply: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autolog._delivery.http_sink.TIMEOUT", 0.1)
+    with dripping(reply) as port:
+        autolog.configure(endpoint=f"http://127.0.0.1:{port}", journal=str(tmp_path / "journal.db"))
+        call_openai()
+        until(lambda: "ReadTimeout" in str(autolog.status()["last_error"]))
+        state = autolog.status()
+        assert (state["written"], state["dropped"], state["queued"] + state["journalled"]) == (0, {}, 1)

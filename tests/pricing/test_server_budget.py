@@ -9,12 +9,14 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from endless import dripping
 from invoices import chat
 from live import KEY, live
 from sdk_http import openai_http as http
 from spenders import COST, spend
 
 import autolog
+from autolog import _guard
 from autolog.errors import ConfigError
 
 
@@ -99,3 +101,28 @@ def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> 
 def test_only_then_and_unpriced_go_with_a_servers() -> None:
     with pytest.raises(ConfigError, match="sets the limits"):
         autolog.configure(budgets=[{"server": True, "limit": 1}])
+
+
+@pytest.mark.parametrize("unreserved", ["allow", "refuse"])
+def test_a_server_whose_reply_drips_counts_as_one_that_cannot_be_reached(
+    unreserved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autolog._pricing.server_budget.TIMEOUT", 0.1)
+    monkeypatch.setattr("autolog._delivery.http_sink.TIMEOUT", 0.1)
+    monkeypatch.setattr(_guard, "strict", False)
+    with dripping("headers") as port:
+        budget: Any = {"server": True, "then": autolog.BudgetExceeded, "unreserved": unreserved}
+        url = f"http://127.0.0.1:{port}"
+        autolog.configure(endpoint=url, journal=str(tmp_path / "journal.db"), budgets=[budget])
+        autolog.patch_openai()
+        transport = http.MockTransport(lambda _: http.Response(200, json=chat("gpt-4o", 10, 5)))
+        client = openai.OpenAI(api_key="k", max_retries=0, http_client=http.Client(transport=transport))
+        request: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        if unreserved == "refuse":
+            with pytest.raises(autolog.BudgetExceeded, match="ReadTimeout"):
+                client.chat.completions.create(**request)
+        else:
+            client.chat.completions.create(**request)
+        assert autolog.status()["unreserved"] == (unreserved == "allow")
+        autolog.shutdown()
+        _guard.failures.clear()

@@ -1,0 +1,131 @@
+"""The HTTP client for everything that autolog asks other servers, which no server can hold up without an end.
+
+httpx2's timeouts are those of a single read: a server that sends a byte now and then, or never stops, is waited for
+forever. Import this module only where a request is made, because httpx2 is optional and takes long to import.
+"""
+
+from __future__ import annotations
+
+import ssl
+from time import monotonic
+from typing import Any
+
+import httpcore2
+import httpx2
+
+#: The maximum size of a reply in bytes, both as sent and decompressed, unless a client is told otherwise.
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class HTTPClient(httpx2.Client):
+    """An httpx2 client whose replies are limited in time and size.
+
+    Arguments:
+        timeout: the seconds to connect, and the longest wait for any part of the reply.
+        reply_timeout: the seconds from the end of the request to the end of the reply; `timeout` if None.
+        max_bytes: the maximum size of the reply, both as sent and decompressed.
+        options: further options of `httpx2.Client`.
+
+    Requests raise `httpx2.HTTPError` if a reply exceeds a limit. A response read as a stream has the limits of what is
+    sent, not that of what it decompresses to.
+    """
+
+    def __init__(
+        self, timeout: float, reply_timeout: float | None = None, max_bytes: int = MAX_BYTES, **options: Any
+    ) -> None:
+        super().__init__(timeout=timeout, **options)
+        self._max_bytes = max_bytes
+        # httpx2 has no option for httpcore2's `network_backend`. The timeouts of a version that has other names remain.
+        for transport in (getattr(self, "_transport", None), *getattr(self, "_mounts", {}).values()):
+            pool = getattr(transport, "_pool", None)
+            if (backend := getattr(pool, "_network_backend", None)) is not None:
+                seconds = timeout if reply_timeout is None else reply_timeout
+                pool._network_backend = _Backend(backend, seconds, max_bytes)  # type: ignore[union-attr]
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        response = super().send(request, stream=True, **options)
+        if stream:
+            return response
+        try:
+            if "content-encoding" in response.headers:
+                return self._decompressed(response)
+            response.read()
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _decompressed(self, response: httpx2.Response) -> httpx2.Response:
+        """Read a compressed response, and return it as if it had not been compressed."""
+        content = bytearray()
+        for part in response.iter_bytes():
+            content += part
+            if len(content) > self._max_bytes:
+                problem = f"the reply has more than {self._max_bytes} bytes when decompressed"
+                raise httpx2.DecodingError(problem, request=response.request)
+        headers = response.headers.copy()
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)
+        plain = httpx2.Response(
+            response.status_code, headers=headers, content=bytes(content), request=response.request,
+            extensions=response.extensions, history=response.history,
+        )  # fmt: skip
+        plain.next_request = response.next_request
+        return plain
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens connections whose replies are limited."""
+
+    def __init__(self, backend: httpcore2.NetworkBackend, seconds: float, max_bytes: int) -> None:
+        self._backend = backend
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore2.NetworkStream:
+        return _Stream(self._backend.connect_tcp(*args, **options), self._seconds, self._max_bytes)
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection whose reads fail `seconds` after the last write, and after `max_bytes`.
+
+    With HTTP/1.1, the only version that httpx2 speaks unless told otherwise, these are the limits of one reply.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream, seconds: float, max_bytes: int) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._begin_reply()
+
+    def _begin_reply(self) -> None:
+        self._deadline = monotonic() + self._seconds
+        self._received = 0
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout(f"the reply was not complete after {self._seconds:g} s")
+        data = self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+        self._received += len(data)
+        if self._received > self._max_bytes:
+            raise httpcore2.ReadError(f"the reply has more than {self._max_bytes} bytes")
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            self._stream.write(buffer, timeout)
+        finally:  # a server may reply before it has read everything, and close the connection
+            self._begin_reply()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _Stream(stream, self._seconds, self._max_bytes)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
