@@ -43,12 +43,7 @@ _PAIR = tuple(patterns(dict.fromkeys(
 #: Words of which one occurs in every text with such a password, and the signs of these passwords in long texts.
 WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"kennwort",
                    b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
-_WHAT = rb"(?:[\w-]{1,20} ){0,2}" + _NAMES + rb"\b"
-SIGNS = (
-    *(pattern.pattern for pattern in (*_AFTER, *_PAIR)), rb"m(?<= is m)y " + _WHAT, rb"u(?<= is you)r " + _WHAT,
-    *(letter + rb"(?<= is the " + begun + rb")" + rest for letter, begun, rest in (
-        (b"p", b"p", b"ass"), (b"c", b"sec", b"ret"), (b"k", b"tok", b"en"))),
-)  # fmt: skip
+SIGNS = tuple(pattern.pattern for pattern in (*_AFTER, *_PAIR, *_LAST))
 _SIGNS = frozenset("!@#$%^&*+?")
 
 

@@ -190,6 +190,9 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
         try:
             patch.apply()
             __import__(SDKS[name].base)
+            if patch.problem is not None:  # it arose on import, or the SDK was imported twice
+                yield name, False, patch.problem
+                continue
             distribution = SDKS[name].distribution
             can = " ".join((importlib.metadata.version(distribution), "can be patched", excepted(distribution))).strip()
             yield name, True, f"{can}{_seen(calls, name)}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from commands import run
 from otlp_backend import PROTOBUF, otlp_backend
 
 import autolog
+from autolog import _guard
 from autolog._config import config_from
 from autolog._delivery.journal import journal_for
 from autolog._record.record import Record
@@ -49,6 +51,39 @@ def test_an_sdk_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch
     checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
     assert checks["together"]["ok"] is False
     assert checks["together"]["message"] == "importing it raises RuntimeError: half installed"
+
+
+BASE_CLIENT = """
+class BaseClient:
+    def _build_request(self, options): ...
+class SyncAPIClient(BaseClient):
+    def request(self, cast_to, options): ...
+    def _process_response(self, response): ...
+class AsyncAPIClient(BaseClient):
+    async def request(self, cast_to, options): ...
+    async def _process_response(self, response): ...
+"""
+
+
+@pytest.mark.parametrize(("package", "base_client", "says"), [
+    ("import importlib, groq._base_client as base\nimportlib.reload(base)", BASE_CLIENT, "have been imported again"),
+    ("", BASE_CLIENT.replace("request(self, cast_to,", "request(self,"), "does not exist in this version"),
+])  # fmt: skip
+def test_an_sdk_that_is_not_patched_once_it_has_been_imported_is_named(
+    package: str, base_client: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_guard, "strict", False)  # the import is not to fail
+    (tmp_path / "groq").mkdir()
+    (tmp_path / "groq/__init__.py").write_text(package)
+    (tmp_path / "groq/_base_client.py").write_text(base_client)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("groq", "groq._base_client"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))  # so that what is imported is removed afterwards
+        monkeypatch.delitem(sys.modules, name)
+    checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
+    _guard.failures.clear()
+    assert checks["groq"]["ok"] is False
+    assert says in checks["groq"]["message"]
 
 
 def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.MonkeyPatch) -> None:

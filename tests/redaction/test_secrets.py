@@ -94,6 +94,21 @@ def test_in_a_long_text_secrets_are_found_wherever_they_stand(around: int) -> No
         assert taken >= set(range(start, start + len(secret))), name
 
 
+@pytest.mark.parametrize("text", [
+    f"{{}} is {whose} {words}{name}" for whose in ("the", "my", "your", "our", "his", "her", "a")
+    for words, name in (("", "password"), ("wifi ", "passcode."), ("new office ", "token"), ("shared team ", "passphrase"), ("vpn ", "secret"))
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "line", ["The quick brown fox jumps over the lazy dog.\n", "def f(x):\n    return g(x)\n", '{"a": [1, 2]},\n']
+)
+def test_a_long_text_is_searched_as_a_short_one(text: str, line: str) -> None:
+    told = text.replace("{}", "tulip!42x")
+    around = line * (8_000 // len(line))
+    (alone,) = {*secrets_in(told)}
+    (found,) = {*secrets_in(f"{around}\n{told}\n{around}")}
+    assert found == (alone[0] + len(around) + 1, alone[1] + len(around) + 1)
+
+
 def test_prose_code_and_logs_are_left_alone() -> None:
     taken = [text[start:end] for text in secret_corpus.clean() for start, end in secrets_in(text)]
     assert len(taken) <= 2, taken

@@ -2,7 +2,8 @@
 
 One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
 file, and wait for SQLite's lock. Connections are reopened after a fork, and if the file has been deleted or replaced;
-later writes then go into the new file.
+later writes then go into the new file. The writing connection is also reopened if the file or its write-ahead log was
+changed by anything but a transaction, so that it finds damage and does not write after pages that are gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import functools
 import os
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from pathlib import Path
 from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
-from autolog._sqlite import Connection, check_is_file, identity_of, translated
+from autolog._sqlite import Connection, Traces, check_is_file, identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -52,6 +54,7 @@ class SQLiteFile:
         self._lock = lock_for(self, RLock)
         self._local = threading.local()
         self._depth = self._owner = 0
+        self._opened = False
         self._open()
 
     # Opening
@@ -65,16 +68,17 @@ class SQLiteFile:
         check_is_file(self.path, self.url)
         with contextlib.suppress(OSError):  # if that fails, SQLite reports why
             make_private(self.path)
-        self._pid, self._depth = os.getpid(), 0
+        self._pid, self._depth, self._opened = os.getpid(), 0, False
         self._writer = self._connect()
         try:
             with self.translated():
                 _upgrade.bring_up_to_date(self._writer, self.url)
                 self.bodies.load(self._writer)
+                self._version = _version_of(self._writer)
         except BaseException:  # also a signal handler's: an open transaction would lock the file for the next attempt
             self._writer.close()
             raise
-        self._identity = identity_of(self.path)
+        self._identity, self._traces, self._opened = identity_of(self.path), Traces.of(self.path), True
 
     def _connect(self) -> sqlite3.Connection:
         with self.translated():
@@ -89,14 +93,62 @@ class SQLiteFile:
         return db
 
     def _follow(self) -> None:
-        """Reopen the file if it has been replaced or deleted."""
-        if identity_of(self.path) != self._identity:
+        """Reopen the file if it has been replaced or deleted, or could not be opened the last time."""
+        if self._is_elsewhere():
             with self._lock:
-                if self._depth == 0 and identity_of(self.path) != self._identity:
-                    self._writer.close()
-                    self.rollups, self.newest = Rollups(), 0
-                    self.bodies.start_over()
-                    self._open()
+                if self._depth == 0 and self._is_elsewhere():
+                    self._reopen()
+
+    def _is_elsewhere(self) -> bool:
+        return not self._opened or identity_of(self.path) != self._identity
+
+    def _reopen(self) -> None:
+        self._opened = False
+        self._writer.close()
+        self.rollups, self.newest = Rollups(), 0
+        self.bodies.start_over()
+        self._open()
+
+    def _begin(self) -> sqlite3.Connection:
+        """Begin a transaction; return its connection, which is a new one if the files were changed from outside."""
+        self._follow()
+        if self._writer.in_transaction:  # a signal handler raised after the last BEGIN
+            self._writer.execute("ROLLBACK")
+        self._writer.execute("BEGIN IMMEDIATE")
+        if self._is_changed_from_outside():
+            self._writer.execute("ROLLBACK")
+            if self._traces.log is not None and Traces.of(self.path).log is None:
+                with contextlib.suppress(sqlite3.Error):  # save what only the deleted log contains
+                    self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _forgo_last_checkpoint(self._writer)
+            self._reopen()
+            self._writer.execute("BEGIN IMMEDIATE")
+        return self._writer
+
+    def _is_changed_from_outside(self) -> bool:
+        """Return whether the files have changed since the last transaction otherwise than by one of another connection.
+
+        That includes the checkpoint of another process, after which the file is reopened in vain.
+        """
+        now = Traces.of(self.path)
+        if now == self._traces:
+            return False
+        version = _version_of(self._writer)
+        if now.database != self._traces.database or not now.keep_log_of(self._traces) or version == self._version:
+            return True
+        self._traces, self._version = now, version
+        return False
+
+    def _check_kept(self) -> None:
+        """Check that the files are those to which a transaction has been written.
+
+        Raises:
+            StoreUnavailable: if they are not, so that it is written again.
+        """
+        now = Traces.of(self.path)
+        if identity_of(self.path) != self._identity or not now.keep_log_of(self._traces):
+            raise StoreUnavailable(self.url, "the file was deleted or replaced while it was being written")
+        self._traces = now
 
     def translated(self) -> translated:
         """Return a block that turns SQLite errors into `StoreError`."""
@@ -134,24 +186,23 @@ class SQLiteFile:
         with self._lock, self.translated():
             if self._pid != os.getpid():
                 self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
+                self._traces, self._version = Traces.of(self.path), _version_of(self._writer)
                 self.rollups = Rollups()
             inner = self._depth > 0
-            if not inner:
-                self._follow()
-            db = self._writer
-            if inner and not db.in_transaction:  # SQLite rolled everything back, for a full disk
+            if inner and not self._writer.in_transaction:  # SQLite rolled everything back, for a full disk
                 raise StoreUnavailable(self.url, "the transaction that this was part of has failed")
-            db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
+            db = self._writer if inner else self._begin()
+            if inner:
+                db.execute("SAVEPOINT change")
             self._depth += 1
             self._owner = get_ident()
             try:
                 yield from self._keep_or_take_back(db, inner)
             finally:
                 self._depth -= 1
-            if not inner and identity_of(self.path) != self._identity:
-                raise StoreUnavailable(self.url, "the file was deleted or replaced while it was being written")
             if not inner:
                 self.bodies.make_dictionary(db, self.newest)  # after the commit, which need not wait for it
+                self._check_kept()
 
     def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:
         self.rollups.begin()
@@ -230,6 +281,23 @@ class SQLiteFile:
             if reader is not None and self._local.opened[0] == os.getpid():
                 reader.close()
                 self._local.opened = None
+
+
+def _forgo_last_checkpoint(db: sqlite3.Connection) -> None:
+    """Let a connection's closing copy nothing from the log into the file, because the log may be damaged.
+
+    The next connection reads the log from its beginning up to the damage.
+    """
+    if sys.version_info >= (3, 12):
+        db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
+    else:
+        db.interrupt()  # nothing runs now, so this concerns the checkpoint
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    """Return a number that changes with each transaction of another connection."""
+    (version,) = db.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def path_of(url: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -110,6 +112,46 @@ def test_after_the_file_was_emptied_what_comes_is_kept(
     store.close()
     again = open_store(f"sqlite:///{tmp_path}/s.db")
     assert sorted(record.id for record in again.find(Query())) == kept
+
+
+def names_in(url: str) -> set[str]:
+    store = open_store(url)
+    try:
+        return {record.id for record in store.find(Query())}
+    finally:
+        store.close()
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+@pytest.mark.parametrize("damage", [
+    lambda path: os.truncate(path, 0), lambda path: os.truncate(path, 4096), shorten, Path.unlink,
+    lambda path: path.write_bytes(b"damage " * 20_000),
+], ids=["emptied", "cut to a page", "cut to a half", "deleted", "overwritten"])  # fmt: skip
+def test_nothing_is_called_written_that_cannot_be_read_after_damage(
+    damage: Callable[[Path], object], ending: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    before = open_store(url)
+    before.write([Record(id=f"old{number}", metadata={"text": "x" * 900}) for number in range(50)])
+    before.close()  # so that everything is in the file itself
+    store = open_store(url)
+    store.write([Record(id="old")])
+    damage(tmp_path / f"s.db{ending}")
+    written: set[str] = set()
+    for number in range(3):
+        with contextlib.suppress(StoreError):
+            store.write([Record(id=f"{number}")])
+            written.add(f"{number}")
+    with pytest.raises(StoreError) if not written else contextlib.nullcontext():
+        assert written <= names_in(url)
+    for path in tmp_path.glob("s.db*"):
+        path.rename(tmp_path / f"moved{path.name}")
+    store.write([Record(id="new")])
+    assert names_in(url) == {"new"}
 
 
 def test_a_backup_put_in_the_files_place_is_what_is_read_and_written(tmp_path: Path) -> None:
