@@ -302,4 +302,5 @@ def _typed(name: str, value: Any, kind: type) -> Any:
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
     given = "the value" if name in _SECRET else repr(value)
-    raise ConfigError(name, f"{given} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")
+    wanted = {bool: "true or false", dict: "a mapping, or text such as 'name=value,other=value'"}
+    raise ConfigError(name, f"{given} is not {wanted.get(kind, f'of type {kind.__name__}')}")

@@ -19,6 +19,7 @@ from autolog.errors import ConfigError, StoreError
         ({"zzz": 1}, "zzz: no such option; choose from store, "),
         ({"store": "logs.db"}, "store: 'logs.db' is not a store URL; write for example"),
         ({"store": 3}, "store: 3 is not of type str"),
+        ({"hosts": "llm.internal"}, "hosts: 'llm.internal' is not a mapping, or text such as 'name=value"),
         ({"enabled": "maybe"}, "enabled: 'maybe' is not true or false"),
         ({"prices": 3}, "prices: 3 is neither a mapping of models to prices nor a function"),
         ({"prices": {"m": {"inptu": 1}}}, "prices: 'm': {'inptu': 1} is not a mapping with some of input"),

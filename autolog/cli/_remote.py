@@ -199,5 +199,6 @@ def _reason(response: Any) -> str:
         words = given.get("error") or given.get("message") or given.get("detail") or given
         words = words.get("message", words) if isinstance(words, dict) else words
     except ValueError:
-        words = response.text
+        is_page = "html" in response.headers.get("content-type", "")
+        words = "the answer is a web page, as of another server than autolog's" if is_page else response.text
     return "\n".join(" ".join(line.split()) for line in str(words).strip().splitlines())[:1_000]

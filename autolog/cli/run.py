@@ -30,7 +30,12 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     autolog run app.py --port 8000
     autolog run -m uvicorn app:app
     autolog run celery -A app worker
+    autolog run python app.py
     """
+    interpreter = None if module else _interpreter(program)
+    if interpreter is not None:
+        _patch_children(os.environ)
+        os.execv(interpreter, [program, *arguments])  # noqa: S606 - the program that the user named
     if not module:
         program = _file_of(program)
     autolog.patch()
@@ -48,6 +53,14 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     except BaseException:  # noqa: BLE001 - the program's own error, which ends it as without us
         traceback.print_exc()
         sys.exit(1)
+
+
+def _interpreter(program: str) -> str | None:
+    """Return the path of our environment's Python if a program is that, as in `autolog run python app.py`."""
+    command = shutil.which(program)
+    if command is None or not Path(command).name.startswith("python"):
+        return None
+    return command if Path(command).parent.samefile(Path(sys.executable).parent) else None
 
 
 def _file_of(program: str) -> str:

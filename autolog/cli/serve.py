@@ -92,7 +92,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     notifier = Notifier(options["allow_private_webhooks"], mail, options["address"])
     set_up(options["log_level"], options["log_format"] == "json")
     limits = _limits(options)
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         opened = open_store(store or config_from({}).store)
         if options["update_prices"]:
             keep_updated()
@@ -174,7 +174,7 @@ def _login(options: dict[str, Any]) -> HeaderLogin | None:
     return HeaderLogin(header.lower(), options["login_groups_header"].lower(), roles)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address.
 
     Raises:
@@ -185,7 +185,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         problem = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
-        raise AutologError(f"cannot listen on {host}:{port}: {problem}; choose another --host or --port") from error
+        raise AutologError(f"cannot listen on {host}:{port}: {problem}; choose another address") from error
 
 
 def _limits(options: dict[str, Any]) -> Limits:

@@ -9,6 +9,7 @@ import webbrowser
 import click
 
 from autolog.cli._options import needs_server, open_local, store_option
+from autolog.cli.serve import listen
 
 
 @click.command()
@@ -33,7 +34,7 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
     app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_local(store, create=True), api_key=key))
     settings = config(app, Limits(), host="127.0.0.1", port=port)
     server = uvicorn.Server(settings)
-    with settings.bind_socket() as socket:
+    with listen("127.0.0.1", port) as socket:
         address = f"http://127.0.0.1:{socket.getsockname()[1]}/ui/enter?key={key}"
         click.echo(f"autolog ui: {address}", err=True)
         if not no_browser:

@@ -91,6 +91,9 @@ def test_what_goes_wrong_is_said(server: Live, monkeypatch: pytest.MonkeyPatch) 
         run("logs", "--server", "http://127.0.0.1:9")
     with pytest.raises(AutologError, match=r"is not an autolog server|HTTP 404"):
         run("logs", "--server", f"{server.url}/elsewhere")
+    with pytest.raises(AutologError, match="HTTP 404: the answer is a web page") as error:
+        run("logs", "--server", f"{server.url}/ui/elsewhere")
+    assert "<" not in str(error.value)
     with pytest.raises(AutologError, match=r"cannot be reached|no address"):
         run("logs", "--server", "nonsense")
     monkeypatch.setenv("AUTOLOG_API_KEY", create_key(server.store, "k", "default", ["ingest"]))

@@ -23,11 +23,13 @@ print(__name__, sys.argv[2:])
 """
 
 
-@pytest.mark.parametrize("form", ["script", "module"])
+@pytest.mark.parametrize(
+    "form", ["program.py", "-m program", f"{sys.executable} program.py", f"{sys.executable} -m program"]
+)
 def test_run_records_a_program_as_it_is(form: str) -> None:
     Path("program.py").write_text(PROGRAM)
     with standin() as address:
-        words = ["program.py"] if form == "script" else ["-m", "program"]
+        words = form.split()
         command = [sys.executable, "-m", "autolog", "run", *words, address, "--flag", "-x"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "__main__ ['--flag', '-x']\n", done.stderr

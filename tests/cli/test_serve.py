@@ -51,6 +51,13 @@ def test_a_start_that_fails_says_why_and_makes_no_key(tmp_path: Path) -> None:
     assert not (tmp_path / "s.db").exists()
 
 
+def test_the_pages_do_not_open_at_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = ("--no-browser", "--port", str(taken.getsockname()[1]), "--store", f"sqlite:///{tmp_path}/s.db")
+        with pytest.raises(AutologError, match=r"cannot listen on 127\.0\.0\.1"):
+            run("ui", *words)
+
+
 def test_it_says_that_it_serves_once_it_does(tmp_path: Path) -> None:
     process = serve(tmp_path, 0, "--root-path", "/logs", "--log-level", "info", "--log-format", "json")
     assert process.stderr is not None
