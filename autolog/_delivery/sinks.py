@@ -40,7 +40,7 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
         if isinstance(target, str):
             import_engine(target)
         else:
-            for name in ("httpx2", "httpcore2", "truststore"):  # httpx2's first client imports the other two
+            for name in ("autolog._record.http_client", "truststore"):  # the first client imports truststore
                 import_module(name)
             dialects.get_binary(target.get("dialect", "native"))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx2
+
 from autolog._capture.context import current_context, current_span
 from autolog._capture.exchange import Exchange
 from autolog._record.http_client import HTTPClient
@@ -28,6 +32,7 @@ class ServerBudget:
         self.unreserved = unreserved
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = HTTPClient(TIMEOUT, base_url=endpoint.rstrip("/"), headers=headers)
+        self._reachable = True
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
         """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success.
@@ -40,16 +45,28 @@ class ServerBudget:
                  "function": getattr(current_span.get(), "name", None), "record": exchange.record_id or ""}  # fmt: skip
         if (key := key_hint(exchange.request.headers)) is not None:
             about["key"] = key
-        response = self._client.post(
-            "/api/v1/reservations", json={"id": number, "bound": bound, "seconds": seconds, **about}
-        )
-        decision = response.raise_for_status().json()
+        decision = self._post(
+            "/api/v1/reservations", {"id": number, "bound": bound, "seconds": seconds, **about}
+        ).json()
         return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:
-        """Replace a call's reservation by its cost, in dollars.
+        """Replace a call's reservation by its cost, in dollars; not if the last request did not reach the server.
+
+        Calls that have ended are settled one by one on the thread that reads them, and must not each wait for a server
+        that does not reply. A reservation that is not settled is so by the call's record, or it expires.
 
         Raises:
-            httpx2.HTTPError: if the server cannot be reached, or answers with an error; the reservation then expires.
+            httpx2.HTTPError: if the server cannot be reached, or answers with an error.
         """
-        self._client.post(f"/api/v1/reservations/{number}/settlement", json={"cost": cost}).raise_for_status()
+        if self._reachable:
+            self._post(f"/api/v1/reservations/{number}/settlement", {"cost": cost})
+
+    def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        try:
+            response = self._client.post(path, json=body)
+        except httpx2.TransportError:
+            self._reachable = False
+            raise
+        self._reachable = True
+        return response.raise_for_status()

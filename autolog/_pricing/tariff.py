@@ -70,12 +70,12 @@ def import_ahead() -> None:
 
 
 def import_http_client() -> None:
-    """Import httpx2, and the modules that it imports lazily for its first client.
+    """Import our HTTP client and httpx2, and the module that httpx2 imports lazily for its first client.
 
     Raises:
         ImportError: if httpx2 is not installed.
     """
-    for name in ("httpx2", "httpcore2", "truststore"):
+    for name in ("autolog._record.http_client", "truststore"):
         importlib.import_module(name)
 
 

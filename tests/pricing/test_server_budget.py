@@ -125,4 +125,6 @@ def test_a_server_whose_reply_drips_counts_as_one_that_cannot_be_reached(
             client.chat.completions.create(**request)
         assert autolog.status()["unreserved"] == (unreserved == "allow")
         autolog.shutdown()
-        _guard.failures.clear()
+        status = autolog.status()
+    assert (status["failures"], status["dropped"]) == ({"reserving of a budget": 1}, {})  # nothing waits to settle
+    _guard.failures.clear()
