@@ -30,7 +30,7 @@ name = "llama_api"
 provider_name = "meta"
 
 _ROUTES = {"chat/completions": "chat", "moderations": "moderation"}
-_CALL = r"(?:^|/)v1/(chat/completions|moderations)$"
+_CALL = r"(?:^|/)(chat/completions|moderations)$"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -42,7 +42,7 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is a model call; the paths begin with `/v1`, not with `/compat/v1`."""
+    """Return whether a call is a model call; the SDK gives its paths without the `/v1` of the base address."""
     return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 

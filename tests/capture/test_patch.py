@@ -180,19 +180,21 @@ def test_a_second_patch_records_an_sdk_or_library_that_was_imported_again_or_rel
         def ask_anthropic(client):
             client.post("/v1/messages", cast_to=object, body={"model": "m", "max_tokens": 1})
 
-        def ask_httpx(client):
+        library = "httpx" if importlib.util.find_spec("httpx") else "httpx2"
+
+        def ask_library(client):
             client.post("https://api.openai.com/v1/moderations", json={"input": "x"})
 
-        def httpx_client():
-            httpx = module("httpx")
-            return httpx.Client(transport=httpx.MockTransport(lambda r: httpx.Response(200, json={"id": "x"})))
+        def library_client():
+            http = module(library)
+            return http.Client(transport=http.MockTransport(lambda r: http.Response(200, json={"id": "x"})))
 
         kinds = {
             "openai": (lambda: client("openai", "OpenAI"), ask_openai),
             "anthropic": (lambda: client("anthropic", "Anthropic"), ask_anthropic),
-            "httpx": (httpx_client, ask_httpx),
+            library: (library_client, ask_library),
         }
-        reloaded = {"openai": ("_base_client", "_client"), "anthropic": ("_base_client", "_client"), "httpx": ("_client", "")}
+        reloaded = {"openai": ("_base_client", "_client"), "anthropic": ("_base_client", "_client"), library: ("_client", "")}
         for name, (make, ask) in kinds.items():
             old = make()
             for method in "import", "reload":
@@ -207,13 +209,14 @@ def test_a_second_patch_records_an_sdk_or_library_that_was_imported_again_or_rel
                 autolog.patch()
                 with capture() as records:
                     ask(make()), ask(old)
-                print(name, method, len(records), reported, name in autolog.status()["unpatched"])
+                kind = "library" if name == library else name
+                print(kind, method, len(records), reported, name in autolog.status()["unpatched"])
         """,
         tmp_path,
     )
     assert printed.splitlines() == [
-        f"{name} {method} 2 {name != 'httpx'} False"  # status() says of an SDK that it is to be patched again
-        for name in ("openai", "anthropic", "httpx")
+        f"{name} {method} 2 {name != 'library'} False"  # status() says of an SDK that it is to be patched again
+        for name in ("openai", "anthropic", "library")
         for method in ("import", "reload")
     ]
 

@@ -245,6 +245,21 @@ def test_an_sdk_that_is_patched_is_read_by_the_format_that_it_speaks() -> None:
     assert {sdk.speaks for sdk in SDKS.values()} == {"openai", "anthropic", "llama_api", "writer"}
 
 
+@pytest.mark.parametrize(
+    ("speaks", "paths"),
+    [
+        ("openai", ["/chat/completions", "/responses", "/embeddings", "/openai/v1/chat/completions"]),
+        ("anthropic", ["/v1/messages", "/v1/complete"]),
+        ("writer", ["/v1/chat", "/v1/completions"]),
+        ("llama_api", ["/chat/completions", "/moderations"]),
+    ],
+)
+def test_calls_are_recognised_by_the_path_that_an_sdk_adds_to_its_base_address(speaks: str, paths: list[str]) -> None:
+    found = format_named(speaks)
+    assert all(found.billable("post", path) for path in paths)
+    assert not found.billable("post", "/v1/files")
+
+
 #: Events of every format, whose values the next test puts in places where they do not belong.
 EVENTS: tuple[dict[str, Any], ...] = (
     {"id": "c", "choices": [{"index": 0, "delta": {"content": "a", "tool_calls": [{"index": 0, "id": "t", "function": {"name": "f", "arguments": "{}"}}]}}]},
