@@ -73,18 +73,6 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
     return StoreError(url, f"{error}")
 
 
-def identity_of(path: Path) -> Identity:
-    """Return the identity of the file that is at `path` now; None if there is none, or if it has been emptied.
-
-    A database of SQLite's is never empty once it has been opened for writing: its first page is in the file itself.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found.st_size else None
-
-
 class Trace(NamedTuple):
     """What shows that a file has been changed, and by whom: its identity, size in bytes and time of change in ns."""
 
@@ -106,8 +94,13 @@ class Traces(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Traces:
         """Return the traces of the files that are there now."""
-        name = str(path)
-        return cls(_trace_of(name), _trace_of(f"{name}-wal"))
+        name = os.fspath(path)
+        return cls(_trace_of(name), _trace_of(name + "-wal"))
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of the database, as of `identity_of`."""
+        return self.database.identity if self.database is not None and self.database.size else None
 
     def keep_log_of(self, earlier: Traces) -> bool:
         """Return whether the log is still the same file, and no shorter: SQLite itself shortens it very rarely."""
@@ -122,6 +115,15 @@ def _trace_of(name: str) -> Trace | None:
     except OSError:
         return None
     return Trace((found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns)
+
+
+def identity_of(path: Path) -> Identity:
+    """Return the identity of the file that is at `path` now; None if there is none, or if it has been emptied.
+
+    A database of SQLite's is never empty once it has been opened for writing: its first page is in the file itself.
+    """
+    found = _trace_of(os.fspath(path))
+    return found.identity if found is not None and found.size else None
 
 
 def check_is_file(path: Path, url: str) -> None:

@@ -87,7 +87,7 @@ class JournalFile:
         """
         found = identity_of(self.path)
         try:
-            with translated(str(self.path)):
+            with _translated(self.path):
                 yield self._connection()
         except Damaged:
             self._damaged = found
@@ -161,13 +161,8 @@ class JournalFile:
         make_folder(path.parent)
         check_is_file(path, str(path))
         make_private(path)
-        try:
-            with translated(str(path)):
-                return self._prepared(path)
-        except StoreError as error:
-            if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_NOTADB" and path.parent.name == NAME:
-                raise Damaged(str(path), "the file is damaged") from error  # in our folder it can only be a journal
-            raise
+        with _translated(path):
+            return self._prepared(path)
 
     def _prepared(self, path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -216,6 +211,18 @@ class JournalFile:
         with self.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return max(0, expected - len(rows))
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors in the block into `StoreError`, and into `Damaged` if `repair` may help."""
+    try:
+        with translated(str(path)):
+            yield
+    except StoreError as error:
+        if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_NOTADB" and path.parent.name == NAME:
+            raise Damaged(str(path), "the file is damaged") from error  # in our folder it can only be a journal
+        raise
 
 
 def _readable(db: sqlite3.Connection) -> tuple[int, list[tuple[object, ...]]]:

@@ -129,6 +129,17 @@ def test_a_first_page_that_is_damaged_costs_all_but_not_the_journal(tmp_path: Pa
     assert path.with_name("journal.db.damaged").exists()
 
 
+def test_a_journal_whose_log_is_overwritten_while_it_is_open_is_repaired(tmp_path: Path) -> None:
+    folder = tmp_path / ".autolog"
+    journal = journal_in(folder)
+    journal.add([Record(id="old")])
+    (folder / "journal.db-wal").write_bytes(b"damage " * 20_000)
+    journal.add([Record(id="new")])
+    found = {record.id for record, _ in journal.claim(10)}
+    assert "new" in found
+    assert len(found) + journal.shed().get("unreadable in the journal", 0) == 2
+
+
 def test_several_threads_find_the_damage_at_once(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with path.open("r+b") as file:

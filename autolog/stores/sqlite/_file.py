@@ -78,7 +78,8 @@ class SQLiteFile:
         except BaseException:  # also a signal handler's: an open transaction would lock the file for the next attempt
             self._writer.close()
             raise
-        self._identity, self._traces, self._opened = identity_of(self.path), Traces.of(self.path), True
+        self._traces, self._opened = Traces.of(self.path), True
+        self._identity = self._traces.identity
 
     def _connect(self) -> sqlite3.Connection:
         with self.translated():
@@ -146,7 +147,7 @@ class SQLiteFile:
             StoreUnavailable: if they are not, so that it is written again.
         """
         now = Traces.of(self.path)
-        if identity_of(self.path) != self._identity or not now.keep_log_of(self._traces):
+        if now.identity != self._identity or not now.keep_log_of(self._traces):
             raise StoreUnavailable(self.url, "the file was deleted or replaced while it was being written")
         self._traces = now
 
