@@ -45,9 +45,8 @@ class ServerBudget:
                  "function": getattr(current_span.get(), "name", None), "record": exchange.record_id or ""}  # fmt: skip
         if (key := key_hint(exchange.request.headers)) is not None:
             about["key"] = key
-        decision = self._post(
-            "/api/v1/reservations", {"id": number, "bound": bound, "seconds": seconds, **about}
-        ).json()
+        body = {"id": number, "bound": bound, "seconds": seconds, **about}
+        decision = self._post("/api/v1/reservations", body).json()
         return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:
