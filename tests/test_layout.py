@@ -14,6 +14,7 @@ PACKAGE = TESTS.parent / "autolog"
 ELSEWHERE = {
     "_display/cassettes.py": "testing/test_replay.py",
     "_display/files.py": "cli/test_export.py",
+    "_display/styled.py": "cli/test_trace.py",
     "_capture/libraries/": "capture/libraries/test_calls.py",  # the same tests for every library
     "_delivery/journal_file.py": "delivery/test_journal.py",
     "_folders.py": "delivery/test_journal.py",

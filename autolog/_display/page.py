@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._display.styled import status, text
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, Part, request_messages, response_messages
 from autolog._record.record import Record
@@ -77,18 +78,6 @@ class Page:
         )  # fmt: skip
         screen.print(record_page(self.record))
         return screen
-
-
-def text(value: object, style: str = "") -> Text:
-    """Return escaped text (see `safe`) in a style."""
-    return Text(safe(value), style=style)
-
-
-def status(record: Record) -> Text:
-    """Return `ok` in green, or the error in red."""
-    if record.status == "ok":
-        return Text("ok", style="green")
-    return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
 
 
 def record_page(record: Record, cache: str = "") -> Group:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -64,6 +63,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib  # needed by this error alone
+
             similar = difflib.get_close_matches(name, COMMANDS)
             hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
             raise click.UsageError(f"No such command {name!r}.{hint}", ctx)

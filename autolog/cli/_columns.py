@@ -10,10 +10,10 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
-from autolog._display.page import status, text
+from autolog._display.styled import status, text
 from autolog._record.record import Record
 from autolog.cli._render import counted, moment
-from autolog.cli._table import Column, draw
+from autolog.cli._table import Column, Line, draw
 from autolog.stores._texts import as_text
 
 _Cell = Callable[[Record], Text]
@@ -92,7 +92,7 @@ class ColumnNames(click.ParamType[tuple[str, ...]]):
         return names
 
 
-def record_lines(records: Sequence[Record], names: Sequence[str] = DEFAULT, width: int | None = None) -> list[Text]:
+def record_lines(records: Sequence[Record], names: Sequence[str] = DEFAULT, width: int | None = None) -> list[Line]:
     """Return the lines of a table of records.
 
     Columns that the user names are always drawn, even if they are empty or there is no room for them.

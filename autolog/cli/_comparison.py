@@ -11,9 +11,9 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, seconds
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog.cli._options import ReadableStore
-from autolog.cli._table import Column, draw
+from autolog.cli._table import Column, Line, draw
 from autolog.stores.query import TIME_GROUPS, Aggregate, Query
 
 _COLUMNS = (Column("calls", right=True), Column("errors", right=True), Column("cost", right=True),
@@ -57,7 +57,7 @@ def compare(store: ReadableStore, query: Query, by: str | None) -> list[Pair]:
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def comparison_lines(pairs: Sequence[Pair], total: Pair, by: str, width: int | None) -> Iterator[Text]:
+def comparison_lines(pairs: Sequence[Pair], total: Pair, by: str, width: int | None) -> Iterator[Line]:
     """Yield the lines of a table that shows each figure before and now."""
     rows = [[text("–" if pair.group is None else pair.group), *_cells(pair)] for pair in pairs]
     return draw([Column(by, least=16, most=40), *_COLUMNS], rows, width, [Text("total"), *_cells(total)])

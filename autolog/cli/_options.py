@@ -15,7 +15,6 @@ import click
 
 from autolog._config import config_from
 from autolog._display.figures import safe
-from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
 from autolog.cli._remote import RemoteStore
 from autolog.cli._render import complain, moment
@@ -93,6 +92,8 @@ class BudgetOption(click.ParamType[dict[str, Any]]):
     name = "budget"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        from autolog._pricing.budgets import read_budget  # with the price table, which few commands need
+
         amount, *rest = str(value).split(",")
         limit, _, period = amount.partition("/")
         try:

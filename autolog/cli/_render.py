@@ -12,13 +12,15 @@ from typing import IO, Any
 
 import click
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe, safe_json, seconds, tokens
-from autolog._display.page import status
+from autolog._display.styled import status
 from autolog._display.trace import Node, span_tree
 from autolog._record.record import Record, to_json
-from autolog.cli._table import Column, draw
+from autolog.cli._table import Cell, Column, Line, draw, parts
 
 
 class _Console(Console):
@@ -40,16 +42,19 @@ def table_width(screen: Console, wide: bool = False) -> int | None:
 class _Lines:
     """Lines of text, rendered without rich's search for places to wrap them: half the time of long tables."""
 
-    def __init__(self, lines: Iterable[Text]) -> None:
+    def __init__(self, lines: Iterable[Text | Line]) -> None:
         self._lines = lines
 
     def __rich_console__(self, screen: Console, _: ConsoleOptions) -> RenderResult:
         for line in self._lines:
-            styled = Text().join([line]) if line.style else line  # `render` leaves out the style of the whole
-            yield from styled.render(screen, end="\n")
+            if screen.color_system is None:
+                yield Segment("".join([words for words, _ in parts(line)]) + "\n")
+            else:
+                yield from [Segment(words, Style.parse(style) if style else None) for words, style in parts(line)]
+                yield Segment.line()
 
 
-def print_lines(screen: Console, lines: Iterable[Text]) -> None:
+def print_lines(screen: Console, lines: Iterable[Text | Line]) -> None:
     """Print lines of text without wrapping them."""
     screen.print(_Lines(lines), soft_wrap=True, end="")
 
@@ -111,7 +116,7 @@ def echo_record(record: Record, bodies: bool = False) -> None:
 MAX_DEPTH = 20
 
 
-def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
+def trace_lines(records: Sequence[Record], width: int | None) -> list[Line]:
     """Return the spans of one trace as lines, children below their parents, with bars for their times."""
     nodes = span_tree(records)
     bar = 24 if width is None else max(8, min(48, width // 5))
@@ -138,23 +143,23 @@ def _guides(nodes: Sequence[Node], deepest: int) -> list[str]:
     return guides[::-1]
 
 
-def _trace_row(node: Node, guide: str, width: int) -> list[Text]:
+def _trace_row(node: Node, guide: str, width: int) -> list[Cell]:
     record = node.record
     offset = min(width - 1, int(node.start * width))
     size = max(1, min(width - offset, round(node.share * width)))
     colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "bright_blue"
-    name = Text.assemble((guide, "dim"), (safe(record.name or "?"), "bold"))
+    name = [(guide, "dim"), (safe(record.name or "?"), "bold")]
     if record.status == "error":
-        name.append_text(Text("  ") + status(record))
+        name += [("  ", ""), *parts(status(record))]
     elif record.kind != "llm" and node.calls:
-        name.append(f"  {counted(node.calls, 'call')}", style="dim")
+        name.append((f"  {counted(node.calls, 'call')}", "dim"))
     cost = record.cost if record.kind == "llm" else node.cost
     return [
-        Text.assemble(" " * offset, ("━" * size, colour), " " * (width - offset - size)),
+        [(" " * offset, ""), ("━" * size, colour), (" " * (width - offset - size), "")],
         name,
-        Text(seconds(record.duration)),
-        Text(tokens(record), style="dim"),
-        Text(dollars(cost) if record.kind == "llm" or node.calls else "", style="dim"),
+        [(seconds(record.duration), "")],
+        [(tokens(record), "dim")],
+        [(dollars(cost) if record.kind == "llm" or node.calls else "", "dim")],
     ]
 
 

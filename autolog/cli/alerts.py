@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog.cli._administration import OfServer, administration
 from autolog.cli._options import administration_options, options_for
 from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog._reading.caching.causes import Miss
 from autolog._reading.caching.report import GROUPS, Cause, Sums, report
 from autolog.cli._options import filter_options, nothing_matches, open_for_reading, query_from, reading_options

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, folded, request_lines
 from autolog._display.figures import safe, short_id
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog._record.record import Record
 from autolog.cli._options import open_for_reading, project_option, reading_options, require_one
 from autolog.cli._render import console, counted, echo_json, print_lines

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 from rich.text import Text
 
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog.cli._administration import administration
 from autolog.cli._options import Age, administration_options
 from autolog.cli._render import console, echo_json, print_lines, table_width

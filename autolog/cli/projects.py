@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog._pricing.budgets import PERIODS
 from autolog.cli._administration import administration
 from autolog.cli._options import administration_options

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from autolog._display.figures import dollars, safe
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog._pricing import reconcile as compare, reports
 from autolog.cli._options import open_for_reading, store_option
 from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width

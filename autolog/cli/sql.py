@@ -15,7 +15,7 @@ from rich.text import Text
 
 from autolog._display.figures import safe
 from autolog._display.files import safe_cell
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog.cli._options import ReadableStore, Time, nothing_matches, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
 from autolog.cli._render import complain, console, data_output, echo_json, print_lines, table_width

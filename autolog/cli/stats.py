@@ -15,7 +15,7 @@ from rich.text import Text
 from autolog._display.chart import bar_chart
 from autolog._display.figures import dollars, number, seconds
 from autolog._display.files import safe_cell
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog.cli._comparison import compare, comparison_lines
 from autolog.cli._options import (
     ReadableStore,

@@ -12,7 +12,7 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, safe, seconds, short_id, tokens
-from autolog._display.page import status
+from autolog._display.styled import status
 from autolog._display.trace import span_tree
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, mention_projects, open_for_reading, query_from, reading_options

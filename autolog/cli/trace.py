@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autolog._display.page import text
+from autolog._display.styled import text
 from autolog._record.record import Record
 from autolog.cli._options import (
     ReadableStore,

@@ -148,7 +148,7 @@ def test_a_tiny_amount_beside_a_huge_one_leaves_the_table_within_the_terminal() 
         (22, ["$1,234,567.89", " $0.000000012"]),  # on the right
         (40, ["$1,234,567.89       ", "        $0.000000012"]),  # on the point
     ):
-        lines = [line.plain for line in record_lines(records, ("id", "cost"), width)]
+        lines = ["".join(words for words, _ in line) for line in record_lines(records, ("id", "cost"), width)]
         assert [line[4:] for line in lines[2:]] == costs
 
 
