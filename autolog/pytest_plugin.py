@@ -154,4 +154,5 @@ def _check(records: Records, limit: float) -> None:
     unknown = sum(record.cost is None and record.status == "ok" for record in calls)
     if spent > limit:
         more = f", and {unknown} more of unknown cost" if unknown else ""
-        pytest.fail(f"{len(calls)} LLM calls cost ${spent:.6f}{more}; the budget is ${limit:.6f}", pytrace=False)
+        number = f"{len(calls)} LLM call{'' if len(calls) == 1 else 's'}"
+        pytest.fail(f"{number} cost ${spent:.6f}{more}; the budget is ${limit:.6f}", pytrace=False)

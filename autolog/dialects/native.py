@@ -46,6 +46,9 @@ class Incoming(Record, kw_only=True):
     response_body: msgspec.Raw = msgspec.Raw(b"null")
 
 
+_EMPTY = Incoming()
+
+
 class _Envelope(msgspec.Struct):
     records: list[msgspec.Raw]
 
@@ -159,6 +162,8 @@ def _read(decoder: Any, item: msgspec.Raw) -> Record | Refused:
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         return Refused(str(error))
     if isinstance(record, Incoming):
+        if record == _EMPTY:
+            return Refused("it has no field of a record")
         values = {field: getattr(record, field) for field in FIELDS}
         for side in ("request_body", "response_body"):
             raw = values[side]

@@ -39,3 +39,10 @@ def test_a_number_that_no_store_holds_is_refused_alone(field: str, value: int) -
     refused, kept = native.decode_batch(json.dumps([{"id": "a", field: value}, {"id": "b"}]).encode(), native.JSON)
     assert isinstance(kept, Record)
     assert refused == native.Refused(f"{field}: is out of range")
+
+
+@pytest.mark.parametrize("item", [{}, {"foo": 1}, {"messages": [], "Model": "gpt-4o"}])
+def test_an_object_with_no_field_of_a_record_is_refused_alone(item: dict[str, object]) -> None:
+    refused, kept = native.decode_batch(json.dumps([item, {"request_model": "gpt-4o"}]).encode(), native.JSON)
+    assert refused == native.Refused("it has no field of a record")
+    assert isinstance(kept, Record)
