@@ -271,15 +271,24 @@ class Journal:
     def losses(self) -> list[dict[str, Any]]:
         """Return the losses noted by all processes (keys at, pid, reason and count), the newest last.
 
+        Those of a file that cannot be read are missing if the other file has any.
+
         Raises:
-            StoreError: if the file cannot be read.
+            StoreError: if a file cannot be read, and there is nothing in the other.
         """
         found: list[dict[str, Any]] = []
+        unreadable: StoreError | None = None
         for file in self._file.loss_files():
-            if file.exists():
+            if not file.exists():
+                continue
+            try:
                 with file.reading() as db:
                     rows = db.execute("SELECT at, pid, reason, count FROM loss ORDER BY rowid")
                     found += [dict(zip(("at", "pid", "reason", "count"), row, strict=True)) for row in rows]
+            except StoreError as error:
+                unreadable = error
+        if unreadable is not None and not found:
+            raise unreadable
         return sorted(found, key=lambda loss: str(loss["at"]))
 
     # The file

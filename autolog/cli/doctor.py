@@ -15,7 +15,7 @@ from rich.text import Text
 
 from autolog._config import Config, config_from
 from autolog._delivery import journal_file
-from autolog._delivery.journal import journal_for
+from autolog._delivery.journal import Journal, journal_for
 from autolog._display.figures import safe, size
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
@@ -94,23 +94,30 @@ def _journal(config: Config) -> Iterator[Check]:
         return
     journal = journal_for(config, config.store)
     try:
-        waiting, losses = journal.all_waiting(), journal.losses()
+        waiting = journal.all_waiting()
     except AutologError as error:
         yield "journal", False, str(error)
-        return
-    contents = [
-        f"{item.records:,} records ({size(item.bytes)}) wait for {item.target}"
-        + (f" since {item.oldest:%Y-%m-%d %H:%M} UTC" if item.oldest else "")
-        for item in waiting
-    ]
-    resent = "; the next program that ships there sends them" if contents else ""
-    words = "; ".join(contents) + resent or "nothing waiting"
-    yield "journal", not contents, f"{words}; schema version {journal_file.VERSION}"
-    if losses:
-        reports = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
-        yield "losses", False, "; ".join(reports)
     else:
-        yield "losses", True, "none reported by processes that ended; for a running one, see autolog.status()"
+        contents = [
+            f"{item.records:,} records ({size(item.bytes)}) wait for {item.target}"
+            + (f" since {item.oldest:%Y-%m-%d %H:%M} UTC" if item.oldest else "")
+            for item in waiting
+        ]
+        resent = "; the next program that ships there sends them" if contents else ""
+        words = "; ".join(contents) + resent or "nothing waiting"
+        yield "journal", not contents, f"{words}; schema version {journal_file.VERSION}"
+    yield _losses(journal)
+
+
+def _losses(journal: Journal) -> Check:
+    try:
+        losses = journal.losses()
+    except AutologError as error:
+        return "losses", False, str(error)
+    if not losses:
+        return "losses", True, "none reported by processes that ended; for a running one, see autolog.status()"
+    reports = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
+    return "losses", False, "; ".join(reports)
 
 
 def _server(config: Config) -> Check:

@@ -17,7 +17,7 @@ from waiting import until
 from autolog._delivery.journal import Journal
 from autolog._record.record import Record
 from autolog.dialects import native
-from autolog.errors import StoreUnavailable
+from autolog.errors import StoreError, StoreUnavailable
 
 
 def test_the_journal_is_bounded_and_says_what_it_shed(tmp_path: Path) -> None:
@@ -224,6 +224,15 @@ def test_losses_are_remembered_elsewhere_when_the_journal_cannot_take_them(spare
     assert list(spare.glob("autolog-*/losses-*.db"))
     (tmp_path / "other").mkdir()
     assert journal_in(tmp_path / "other").losses() == []  # of another program
+
+
+def test_losses_remembered_elsewhere_are_read_while_the_journal_cannot_be(spare: Path, tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_text("something else, and long enough to be no empty file")
+    with pytest.raises(StoreError):
+        journal_in(tmp_path).losses()
+    journal_in(tmp_path).note_losses({"queue full": 3})
+    assert [loss["count"] for loss in journal_in(tmp_path).losses()] == [3]
+    assert list(spare.glob("autolog-*/losses-*.db"))
 
 
 def test_losses_that_nothing_can_remember_are_said(
