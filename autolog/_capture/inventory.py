@@ -118,10 +118,9 @@ def excepted(distribution: str) -> str:
 def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
     for name, through in THROUGH.items():
         if version := version_of(name):
-            installed = [
-                library for library in through if version_of(library) or library == "lm15"
-            ]  # DSPy brings its own
-            note = ", ".join(filter(None, (f"through {' and '.join(installed)}", excepted(name))))
+            # DSPy brings its own lm15.
+            installed = [library for library in through if version_of(library) or library == "lm15"]
+            note = ", ".join(filter(None, (f"through {' and '.join(installed or through)}", excepted(name))))
             yield Installed(name, version, "http", libraries is not None, None, note)
     for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore", "lm15"):
         if version := version_of(name):

@@ -34,8 +34,32 @@ CLIENTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
+METRICS = [{"metric": "num_prompt_tokens", "value": 11}, {"metric": "num_completion_tokens", "value": 7}]
+
+
+def whole(model: str) -> dict[str, Any]:
+    """Return a response in OpenAI's format, or in that of the Llama API for its model."""
+    if model == CLIENTS["llama_api"][3]:
+        message = {"role": "assistant", "stop_reason": "stop", "content": {"type": "text", "text": "hello"}}
+        return {"completion_message": message, "metrics": METRICS}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
+    return {"object": "chat.completion", "choices": [choice], "usage": USAGE}
+
+
+def in_pieces(model: str) -> list[dict[str, Any]]:
+    """Return the events of a stream, in the formats of `whole`."""
+    if model == CLIENTS["llama_api"][3]:
+        text = {"event_type": "complete", "delta": {"type": "text", "text": "hello"}, "stop_reason": "stop"}
+        metrics = {"event_type": "metrics", "delta": {"type": "text", "text": ""}, "metrics": METRICS}
+        return [{"event": text}, {"event": metrics}]
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "hello"}, "finish_reason": None}
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    kind = {"object": "chat.completion.chunk"}
+    return [{**kind, "choices": [choice]}, {**kind, "choices": [last], "usage": USAGE}]
+
+
 class Answers(BaseHTTPRequestHandler):
-    """Answers like OpenAI, at any path: whole, streamed, with an error, or successfully at the second attempt."""
+    """Answers like the SDK's API, at any path: whole, streamed, with an error, or successfully at the second attempt."""
 
     protocol_version = "HTTP/1.1"
     attempts = 0
@@ -52,19 +76,11 @@ class Answers(BaseHTTPRequestHandler):
                 return
         head = {"id": "c1", "created": 1, "model": request["model"]}
         if request.get("stream"):
-            chunks: list[dict[str, Any]] = [
-                {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "hello"}, "finish_reason": None}]},
-                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE},
-            ]
-            lines = [
-                f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **chunk})}\n\n" for chunk in chunks
-            ]
+            lines = [f"data: {json.dumps({**head, **event})}\n\n" for event in in_pieces(request["model"])]
             # Without the final `[DONE]`, which some of these SDKs read as a chunk.
             self.send(200, "".join(lines), {"content-type": "text/event-stream"})
             return
-        message = {"role": "assistant", "content": "hello"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        self.send(200, json.dumps({**head, "object": "chat.completion", "choices": [choice], "usage": USAGE}))
+        self.send(200, json.dumps({**head, **whole(request["model"])}))
 
     def send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
