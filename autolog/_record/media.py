@@ -66,6 +66,8 @@ def note_media(record: Record) -> None:
 
 def find_media(body: bytes, content_type: str) -> list[Entry]:
     """Return an entry, without `body`, for each piece of media in a body, ordered by offset."""
+    if content_type in ("", "application/json"):  # as most are
+        return list(_in_json(body)) if _may_have_base64(body) else []
     if content_type.startswith("multipart/"):
         return [
             _entry(body, part.start, part.end, part.content_type or _sniff(body[part.start : part.end]), part.filename)
@@ -82,13 +84,15 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
     return list(_in_json(body)) if _may_have_base64(body) else []
 
 
-#: Replaces the characters of base64 by one, so that many of them in a row are found in a fraction of the time.
-_RUNS = bytes(120 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/") else 32 for byte in range(256))
-_RUN = b"x" * MIN_CHARACTERS
+#: Matches up to the end of a body, or to where the next `MIN_CHARACTERS` bytes are all of base64: it goes on behind the
+#: last other byte among as many as that, so that it looks at few of the bytes (a third of the time of `bytes.translate`
+#: for 2 kB, and an eighth for megabytes).
+_BETWEEN = re.compile(rb"(?s:(?:.{0,%d}[^A-Za-z0-9+/])*+)" % (MIN_CHARACTERS - 1))
 
 
 def _may_have_base64(body: bytes) -> bool:
-    return len(body) >= MIN_CHARACTERS and _RUN in body.translate(_RUNS)
+    between = _BETWEEN.match(body)
+    return between is not None and len(body) - between.end() >= MIN_CHARACTERS
 
 
 def _in_json(body: bytes) -> Iterator[Entry]:

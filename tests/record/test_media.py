@@ -52,6 +52,14 @@ def test_what_is_media_in_json(body: Any, wanted: list[tuple[str, int]]) -> None
     assert found(body) == wanted
 
 
+@pytest.mark.parametrize("before", [0, 1, 255, 256, 1000])
+@pytest.mark.parametrize("size", [252, 256, 260])
+def test_base64_is_found_from_its_shortest_length_on_wherever_it_begins(before: int, size: int) -> None:
+    content = PNG[: size * 3 // 4]
+    body = {"text": "a" * 255 + " " * before, "data": base64.b64encode(content).decode(), "end": "-" * before}
+    assert found(body) == ([("image/png", len(content))] if size >= 256 else [])
+
+
 def test_forms_and_whole_bodies() -> None:
     form = (
         b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
