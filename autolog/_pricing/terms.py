@@ -305,8 +305,14 @@ def has_details(call: Mapping[str, Any], wire_format: str, prices: frozenset[str
 
     It has, if no request can ask for anything that is charged at these prices.
     """
-    return all(
-        _is_stated(call, term)
+    return all(_is_stated(call, term) for term in _requested_terms(wire_format, prices))
+
+
+@functools.lru_cache(maxsize=256)
+def _requested_terms(wire_format: str, prices: frozenset[str]) -> tuple[Term, ...]:
+    """Return the terms of a format that affect certain prices, and that a request can ask for."""
+    return tuple(
+        term
         for term in TERMS.get(wire_format, ())
         if term.affects & prices and any(path.startswith("request") for path, _ in term.unusual)
     )

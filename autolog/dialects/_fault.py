@@ -119,14 +119,18 @@ def check_count(count: int, most: int) -> None:
 
 def _depth(value: Any, prune: bool) -> int:
     """Return how deeply JSON data is nested, at most `MAX_DEPTH` + 1; `prune` empties whatever is deeper."""
-    depth, level = 0, [value]
+    depth, level = 0, [value] if type(value) in _CONTAINERS else []
     while level and depth <= MAX_DEPTH:
         depth += 1
         if prune and depth == MAX_DEPTH:
             for item in level:
                 item.clear()
-        children = (item.values() if type(item) is dict else item for item in level if type(item) in _CONTAINERS)
-        level = [child for siblings in children for child in siblings if type(child) in _CONTAINERS]
+        level = [
+            child
+            for item in level
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) in _CONTAINERS
+        ]
     return depth
 
 

@@ -43,8 +43,10 @@ def without_copies(attributes: Attributes, data: Attributes, bodies: Sequence[An
         bodies: the bodies, as JSON data.
     """
     long_keys = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
-    parts = [part for body in bodies for part in _parts(body)]
-    copies = {key for key in long_keys if data[key] in parts}
+    copies = {key for key in long_keys if any(data[key] is body for body in bodies)}  # most are a body as it is
+    if len(copies) < len(long_keys):
+        parts = [part for body in bodies for part in _parts(body)]
+        copies |= {key for key in long_keys if key not in copies and data[key] in parts}
     if len(copies) < len(long_keys):
         leaves = _leaves(bodies)
         copies |= {key for key in long_keys if key not in copies and leaves.issuperset(_leaves([data[key]]))}

@@ -184,13 +184,17 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):
                 setattr(record, field, str(value))
-        _read_counts(record, family, attributes)
-        if record.response_finish_reasons is None and (reasons := parsed(present(attributes, family.reasons))):
-            record.response_finish_reasons = [*map(_reason, reasons if isinstance(reasons, list) else [reasons])]
+        if family.counts or family.first_milliseconds:
+            _read_counts(record, family, attributes)
+        if family.reasons and record.response_finish_reasons is None:
+            reasons = parsed(present(attributes, family.reasons))
+            listed = reasons if isinstance(reasons, list) else [reasons]
+            record.response_finish_reasons = [*map(_reason, listed)] if reasons else None
         if record.cost is None and family.costs:
             _read_cost(record, present(attributes, family.costs), attributes, ours)
-        tags = parsed(present(attributes, family.tags))
-        record.tags = record.tags or [str(tag) for tag in (tags if isinstance(tags, list) else [])]
+        if family.tags and not record.tags:
+            tags = parsed(present(attributes, family.tags))
+            record.tags = [str(tag) for tag in (tags if isinstance(tags, list) else [])]
         _read_metadata(record, family, attributes)
     _rename(record, attributes)
 
