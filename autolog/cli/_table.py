@@ -44,7 +44,7 @@ def draw(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None, total: Sequence[Cell] | None = None
 ) -> Iterator[Line]:
     """Yield the lines of a table no wider than `width`, or as wide as necessary for None; the total comes last."""
-    plain = [[parts(cell) for cell in row] for row in (rows if total is None else [*rows, total])]
+    plain = [[_on_one_line(parts(cell)) for cell in row] for row in (rows if total is None else [*rows, total])]
     cells = _aligned(columns, plain)
     widths = _widths(columns, cells, width)
     if width is not None and _room(widths, width) < 0:  # a tiny amount beside a huge one
@@ -72,6 +72,13 @@ def parts(cell: Cell) -> Sequence[Part]:
     ]
 
 
+def _on_one_line(cell: Sequence[Part]) -> Sequence[Part]:
+    """Return a cell with spaces in place of line breaks and tabs, which would break the table."""
+    if all(text.isprintable() for text, _ in cell):
+        return cell
+    return [(text.translate({ord("\n"): " ", ord("\t"): " "}), style) for text, style in cell]
+
+
 def fits(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> bool:
     """Return whether all columns fit into `width` at their least widths."""
     natural = _natural(columns, [[parts(cell) for cell in row] for row in rows])
@@ -80,7 +87,7 @@ def fits(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) 
 
 def _size(cell: Sequence[Part]) -> int:
     """Return the width of a cell on the screen."""
-    return sum([cell_len(text) for text, _ in cell])
+    return sum([len(text) if text.isascii() else cell_len(text) for text, _ in cell])
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[Sequence[Part]]]) -> list[int]:

@@ -152,6 +152,12 @@ def test_a_tiny_amount_beside_a_huge_one_leaves_the_table_within_the_terminal() 
         assert [line[4:] for line in lines[2:]] == costs
 
 
+def test_line_breaks_and_tabs_in_a_cell_leave_the_table_whole() -> None:
+    records = [Record(id="broken", kind="llm", name="two\nlines\tand a tab"), Record(id="plain", kind="llm", name="x")]
+    lines = ["".join(words for words, _ in line) for line in record_lines(records, ("id", "name", "kind"), 80)]
+    assert lines[2:] == ["broken  two lines and a tab  llm", "plain   x                    llm"]
+
+
 def test_how_many_match_is_said(store: Store) -> None:
     assert output("logs", "-n", "1").splitlines()[-1].startswith("1 of 3 records")
 
