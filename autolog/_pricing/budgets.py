@@ -21,7 +21,7 @@ from autolog._lifecycle import in_c_library, lock_for
 from autolog._native import Thread, allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
-from autolog._pricing.run_budget import check_exception, check_limit, check_policy, reserved_words
+from autolog._pricing.run_budget import amount, check_exception, check_limit, check_policy, reserved_words
 from autolog._record.keys import key_hint
 from autolog.errors import BudgetExceeded, ConfigError
 
@@ -106,7 +106,8 @@ class Budget(msgspec.Struct, frozen=True):
     def words(self, value: str, spent: float) -> str:
         """Return the message that says that the budget is used up."""
         spender = f" by {self.kind} {value!r}" if self.kind else ""
-        return f"${spent:.4f} spent{spender} within {self.period}: the budget is ${self.limit:.2f}"
+        period = next((f"one {name}" for name, period in PERIODS.items() if period == self.period), self.period)
+        return f"{amount(spent)} spent{spender} within {period}: the budget is {amount(self.limit)}"
 
 
 def read_budget(given: Any) -> Budget:

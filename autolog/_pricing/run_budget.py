@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextvars import Token
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ class RunBudget:
             if spent + held + bound <= self.limit and spent < self.limit:
                 self._reserved[number] = (bound, time.monotonic() + seconds)
                 return None
-        return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{reserved_words(held, bound)}"
+        return f"{amount(spent)} spent of this run's budget of {amount(self.limit)}{reserved_words(held, bound)}"
 
     def settle(self, number: str, cost: float) -> None:
         with self._lock:
@@ -111,10 +112,18 @@ class RunBudget:
         return msgspec.structs.replace(context, budgets=(*context.budgets, self))
 
 
+def amount(dollars: float) -> str:
+    """Format dollars for a message: two decimals, or as many as three significant digits need."""
+    if dollars >= 1 or not dollars:
+        return f"${dollars:.2f}"
+    whole, _, part = f"{Decimal(f'{dollars:.3g}'):f}".partition(".")
+    return f"${whole}.{part:0<2}"
+
+
 def reserved_words(reserved: float, bound: float) -> str:
     """Return the end of a refusal's message: the amount reserved, and what the call may cost."""
-    held = f", ${reserved:.4f} reserved" if reserved else ""
-    return f"{held}; this call may cost up to ${bound:.4f}"
+    held = f", {amount(reserved)} reserved" if reserved else ""
+    return f"{held}; this call may cost up to {amount(bound)}"
 
 
 def check_limit(option: str, limit: Any) -> float:

@@ -24,6 +24,7 @@ import autolog
 from autolog._lifecycle import in_c_library
 from autolog._options import BudgetOptions
 from autolog._pricing.budgets import KINDS, Budgets
+from autolog._pricing.run_budget import amount
 from autolog._record.record import Record
 from autolog.cli._standin import standin
 from autolog.errors import ConfigError
@@ -120,7 +121,7 @@ def test_the_exception_of_ones_choosing_stops_further_calls(patched: Records) ->
 def test_a_function_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     Budgets([{"limit": 1, "then": lambda words: 1 / 0}], lambda: NOON).spend(call())
     assert "the budget's function failed" in caplog.text
-    assert "$1.0000 spent" in caplog.text
+    assert "$1.00 spent" in caplog.text
 
 
 def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +196,15 @@ def test_in_use_with_a_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
     autolog.flush()
-    assert "the budget is" in caplog.text
+    assert "spent within one hour: the budget is $0.000000001" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("dollars", "words"),
+    [(0, "$0.00"), (20, "$20.00"), (2.346, "$2.35"), (0.5, "$0.50"), (0.0000213, "$0.0000213"), (1e-9, "$0.000000001")],
+)
+def test_amounts_in_messages_are_not_rounded_to_nothing(dollars: float, words: str) -> None:
+    assert amount(dollars) == words
 
 
 def test_on_the_server_by_project(tmp_path: Path) -> None:
