@@ -68,6 +68,8 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
         return StoreError(url, f"cannot be written ({error}); check the path and its permissions")
     if name.startswith("SQLITE_FULL"):
         return StoreFull(url, f"{error}")
+    if name == "SQLITE_IOERR_SHMSIZE":  # the index of the write-ahead log, without which nothing can be read either
+        return StoreFull(url, f"database or disk is full ({error})")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR")):
         return StoreUnavailable(url, f"{error}")
     return StoreError(url, f"{error}")
