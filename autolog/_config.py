@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -255,12 +256,13 @@ def config_from(
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    prefixed = {f"AUTOLOG_{name.upper()}": name for name in NAMES}
-    return {
-        name: environ[key]
-        for key, name in prefixed.items()
-        if environ.get(key) and name not in {"sinks", "prices", "budgets"}
-    }
+    options = {name: environ[key] for name in NAMES if environ.get(key := f"AUTOLOG_{name.upper()}")}
+    for name in _ONLY_IN_CODE & options.keys():
+        del options[name]
+        logging.getLogger("autolog").warning(
+            "AUTOLOG_%s is ignored: pass %s=... to autolog.configure()", name.upper(), name
+        )
+    return options
 
 
 _DEFAULTS = dict(zip(NAMES, Config.__struct_defaults__, strict=True))
@@ -271,6 +273,8 @@ _KINDS = {
     "max_field_chars": int,
     "sample_keep_slow": float,
 }
+#: Options that are not read from the environment.
+_ONLY_IN_CODE = frozenset({"budgets", "prices", "sinks"})
 #: Options that may be reset to None.
 _OPTIONAL = frozenset(name for name, default in _DEFAULTS.items() if default is None)
 #: Options of any type, which `check_prices` and `read_rules` validate.

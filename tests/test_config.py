@@ -55,6 +55,14 @@ def test_options_from_the_environment() -> None:
     assert config_from({"enabled": True}, config).max_queue_records == 7
 
 
+@pytest.mark.parametrize("name", ["budgets", "prices", "sinks"])
+def test_an_option_that_is_not_read_from_the_environment_is_named(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert config_from({}, environ={f"AUTOLOG_{name.upper()}": "[]", "AUTOLOG_ENABLED": "no"}) == Config(enabled=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"AUTOLOG_{name.upper()} is ignored: pass {name}=... to autolog.configure()"
+    ]
+
+
 def test_editors_know_every_option() -> None:
     assert list(Options.__annotations__) == list(NAMES)
 
