@@ -50,10 +50,10 @@ class ServerBudget:
         return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:
-        """Replace a call's reservation by its cost, in dollars; not if the last request did not reach the server.
+        """Replace a call's reservation by its cost, in dollars, unless the last request failed to reach the server.
 
         Calls that have ended are settled one by one on the thread that reads them, and must not each wait for a server
-        that does not reply. A reservation that is not settled is so by the call's record, or it expires.
+        that does not reply. Without this, the reservation is settled when the call's record arrives, or it expires.
 
         Raises:
             httpx2.HTTPError: if the server cannot be reached, or answers with an error.

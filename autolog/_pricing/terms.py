@@ -301,9 +301,9 @@ _ENTRIES = frozenset(
 
 
 def has_details(call: Mapping[str, Any], wire_format: str, prices: frozenset[str]) -> bool:
-    """Return whether a response has the details that tell how much of its usage is charged at certain prices.
+    """Return whether a response has the details that show how much of its usage is charged at certain prices.
 
-    It has, if no request can ask for anything that is charged at these prices.
+    Also true if no request in this format can ask for anything that is charged at these prices.
     """
     return all(_is_stated(call, term) for term in _requested_terms(wire_format, prices))
 

@@ -67,7 +67,7 @@ def chat_or_embeddings(model: str | None) -> str:
 
 
 def operation_of_span(word: str, model: str | None) -> str | None:
-    """Return the operation of a span by its own name of it, or else by the model of the call; None if neither tells."""
+    """Return the operation of a span: the one that it names, else the one of the model; None if neither is known."""
     operation = _SPAN_TYPES.get(word) or operation_called(word)
     if operation in _OPERATIONS:
         return operation

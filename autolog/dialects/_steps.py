@@ -1,4 +1,4 @@
-"""Decodes the items of a batch in steps: the first step of all items, then the second of all, and so on.
+"""Decode the items of a batch in steps: the first step of all items, then the second of all, and so on.
 
 Each step runs for many items in a row, so that its code stays in the processor's caches. A log of a batch takes a tenth
 less than if its steps followed each other.
