@@ -266,7 +266,8 @@ class Recorder(Patching):
         `sdks` lists the installed SDKs, each with the layer that records it: its own patch, the HTTP library below it,
         or none, with a hint on how to have it recorded (`_capture.inventory.Installed` describes the entries).
         `http` counts calls recorded below the SDKs, by HTTP library; None while the HTTP libraries are not patched.
-        `unpatched` gives the reason, by SDK, why patching failed; `unrecorded` counts, by SDK, requests not recorded.
+        `unpatched` gives the reason, by SDK, why patching failed; `unrecorded` counts requests not recorded,
+        by SDK, and requests in unknown formats that look like calls to models, by host.
         `budgets` holds limit, spent and reserved, in dollars, of configured budgets and of the caller's `budget()`
         blocks; `unpriced` counts calls under a budget whose price was unknown,
         `unreserved` those sent although a budget's ledger or server had failed.

@@ -152,6 +152,7 @@ class Patching:
 
             sdks = [asdict(sdk) for sdk in inventory(calls, unpatched, http)]
         unrecorded = {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded}
+        unrecorded |= self._libraries.missed if self._libraries is not None else {}
         return {"patched": list(calls), "unpatched": unpatched, "sdks": sdks, "http": http, "unrecorded": unrecorded}
 
     patch_openai, unpatch_openai = _patching("openai")

@@ -25,6 +25,8 @@ class Row:
         own_paths: the same for further paths, which identify the format only at its own hosts and at those that the
             user names for it; empty for none.
         anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
+        guessed: the same for paths that identify the format at unknown hosts if the request also has one of `keys`.
+        keys: the names of parameters that a request to one of the guessed paths has at least one of.
         marks: keys that identify the format in requests, responses and their usage, if their origin is unknown;
             `type:X` stands for a response whose `type` is X.
     """
@@ -34,6 +36,8 @@ class Row:
     paths: str
     anywhere: bool = False
     own_paths: str = ""
+    guessed: str = ""
+    keys: frozenset[str] = frozenset({"model"})
     marks: frozenset[str] = frozenset()
 
     def has(self, path: str) -> bool:
@@ -95,7 +99,8 @@ ROWS = (
         marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
     Row("mistral", {"api.mistral.ai": "mistral_ai", "api.eu.mistral.ai": "mistral_ai",
                     "api.us.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
-        r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
+        r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/",
+        guessed=r"/v1/((fim|agents)/completions|ocr|conversations)$", keys=frozenset({"model", "agent_id"})),
     Row("anthropic", {"api.anthropic.com": "anthropic", "claude.googleapis.com": "gcp.vertex_ai"},
         r"/v1/messages(/|$)|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$",
         anywhere=True, own_paths=r"^/v1/(?!chat/|completions$|embeddings$|projects/)",
@@ -114,14 +119,18 @@ ROWS = (
         anywhere=True, own_paths=rf"^/({_BEDROCK_SERVICES})(/|$)",
         marks=frozenset({"inferenceConfig", "toolConfig", "stopReason", "inputText", "inputTextTokenCount"})),
     Row("cohere", {"api.cohere.ai": "cohere", "api.cohere.com": "cohere"}, r"^/v[12]/",
+        guessed=r"/v2/(chat|embed|rerank)$|/v1/(chat|embed|rerank|generate|summarize|classify)$",
+        keys=frozenset({"model", "message", "texts"}),
         marks=frozenset({"chat_history", "generation_id", "billed_units"})),
     Row("ollama", {"ollama.com": "ollama", ":11434": "ollama"}, r"^/api/",
+        guessed=r"/api/(chat|generate|embed|embeddings)$",
         marks=frozenset({"done_reason", "eval_count", "prompt_eval_count"})),
     Row("voyage", {"api.voyageai.com": "voyage", "ai.mongodb.com": "voyage"},
         r"^/v1/(?!batches|files)"),  # batches are OpenAI's format
     Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
                         ".huggingface.cloud": "huggingface"},
         r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", own_paths=r"^/?$|^/v1/",
+        guessed=r"/generate(_stream)?$", keys=frozenset({"inputs"}),
         marks=frozenset({"generated_text"})),
     Row("replicate", {"api.replicate.com": "replicate", ".replicate.com": "replicate", ".replicate.net": "replicate"},
         r"^/v1/"),
@@ -130,11 +139,16 @@ ROWS = (
     Row("dashscope", {"dashscope.aliyuncs.com": "alibaba_cloud", "dashscope-intl.aliyuncs.com": "alibaba_cloud",
                       "dashscope-us.aliyuncs.com": "alibaba_cloud", "dashscope-finance.aliyuncs.com": "alibaba_cloud",
                       ".dashscope.aliyuncs.com": "alibaba_cloud", ".maas.aliyuncs.com": "alibaba_cloud"},
-        r"/api/v1/|/compatible-api/"),
+        r"/api/v1/|/compatible-api/", guessed=r"/api/v1/services/(aigc|embeddings|rerank|audio)/"),
 )  # fmt: skip
 
-#: Every path that is recognised at any host has one of these parts between slashes, or a colon in its last part.
+_LIKELY = "chat|generate|completion|completions|embed|embeddings|rerank|score|pooling|infill|predict|invoke"
+#: How the paths of calls to a model often end, also in formats that are not read.
+LIKELY_PATHS = rf"/({_LIKELY})$"
+#: Every path that may be that of a call at any host has one of these parts, or a colon in its last part.
 PARTS = frozenset({
     *_OPENAI_RESOURCES.split("|"), *_GEMINI_RESOURCES.split("|"), "deployments", "cachedContents", "publishers",
     "batchPredictionJobs", "endpoints", "operations", "messages", "complete", "model", "guardrail", "harnesses",
+    "generate_stream", "classify", "summarize", "ocr", "conversations", "aigc",
+    *_LIKELY.split("|"),
 })  # fmt: skip

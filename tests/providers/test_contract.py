@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import autolog.providers
-from autolog._capture.libraries.calls import CallRules, identifies_call
+from autolog._capture.libraries.calls import CallRules, may_be_call
 from autolog._record.streams import Event
 from autolog.providers import SDKS, Format, format_at, format_for, format_named, format_of, provider_at
-from autolog.providers._table import ROWS, Row
+from autolog.providers._table import LIKELY_PATHS, ROWS, Row
 
 QUESTIONS = {
     name: function
@@ -112,7 +112,22 @@ def examples(pattern: Any) -> list[str]:
 def test_every_path_of_a_call_at_any_host_is_found_by_its_parts(row: Row) -> None:
     paths = [path for path in examples(re._parser.parse(row.paths)) if re.search(row.paths, path)]  # type: ignore[attr-defined]
     assert len(paths) > 5
-    assert [path for path in paths if not identifies_call(path)] == []
+    assert [path for path in paths if not may_be_call(path)] == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.guessed], ids=lambda row: row.module)
+def test_every_guessed_path_is_found_by_its_parts_and_read_by_its_format(row: Row) -> None:
+    paths = [path for path in examples(re._parser.parse(row.guessed)) if re.search(row.guessed, path)]  # type: ignore[attr-defined]
+    assert paths
+    for path in paths:
+        assert may_be_call(path)
+        ends = "text-generation/generation" if path.endswith("/") else ""
+        assert format_named(row.module).billable("POST", path + ends), path
+
+
+@pytest.mark.parametrize("path", examples(re._parser.parse(LIKELY_PATHS)))  # type: ignore[attr-defined]
+def test_paths_that_look_like_calls_are_found_by_their_parts(path: str) -> None:
+    assert may_be_call(path)
 
 
 @pytest.mark.parametrize(

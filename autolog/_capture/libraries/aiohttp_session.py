@@ -28,7 +28,7 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
     @functools.wraps(original)
     async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
         url = _full_url(self, str_or_url, kwargs.get("headers"))
-        exchange = _open(calls, self, method, url)
+        exchange = _open(calls, self, method, url, kwargs)
         if exchange is None:
             response = await original(self, method, str_or_url, **kwargs)
             outer = current_exchange.get()
@@ -54,9 +54,10 @@ def _full_url(session: Any, str_or_url: Any, headers: Any) -> str:
     return operation_url(url, headers.get(OPERATION_HEADER)) if isinstance(headers, Mapping) else url
 
 
-def _open(calls: LibraryCalls, session: Any, method: Any, url: str) -> Exchange | None:
+def _open(calls: LibraryCalls, session: Any, method: Any, url: str, options: dict[str, Any]) -> Exchange | None:
     parts = call_parts(calls, method, url)
-    exchange = None if parts is None else calls.open(session, *parts)
+    body = options.get("data") if options.get("json") is None else options["json"]
+    exchange = None if parts is None else calls.open(session, *parts, body)
     if exchange is not None:
         exchange.request = Outgoing(method.upper(), url, {}, None)  # a placeholder: see `wrap_client_send`
         exchange.library_calls = calls

@@ -8,8 +8,9 @@ the same id, and the record says how many attempts there were.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -20,10 +21,10 @@ from autolog._capture.exchange import Exchange
 from autolog._capture.graft import Watched
 from autolog._capture.http import Outlet, RecordedCall
 from autolog._capture.tee import MAX_STREAM_BYTES
-from autolog._guard import report
+from autolog._guard import logger, report
 from autolog._record.ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
-from autolog.providers._table import PARTS, ROWS
+from autolog.providers._table import LIKELY_PATHS, PARTS, ROWS, Row
 
 
 def _alternatives(pattern: str) -> Iterator[str]:
@@ -49,8 +50,16 @@ def _grouped(patterns: Iterable[str]) -> str:
     return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items())
 
 
-#: Paths that identify calls at any host.
-_ANYWHERE = re.compile(_grouped(row.paths for row in ROWS if row.anywhere))
+#: Paths that may be those of calls at any host.
+_ANYWHERE = re.compile(
+    _grouped(
+        itertools.chain(
+            (row.paths for row in ROWS if row.anywhere), (row.guessed for row in ROWS if row.guessed), [LIKELY_PATHS]
+        )
+    )
+)
+#: Parameters that requests to models have, in whatever format.
+_LIKELY_KEYS = frozenset({"model", "messages", "prompt", "inputs"})
 #: The services of AWS whose hosts may be called for models.
 _AWS_MODELS = re.compile(r"bedrock|runtime(-fips)?\.sagemaker")
 #: Ports that identify calls at any host.
@@ -106,6 +115,7 @@ class CallRules:
         #: The same by the host and port in a URL.
         self.knows_netloc = _Netlocs(self._knows)
         self.reader = functools.lru_cache(maxsize=4096)(self._find)
+        self.guesses = functools.lru_cache(maxsize=4096)(self._guess)
 
     def _knows(self, host: str, port: int | None) -> bool:
         if host.lower() in self._names or port in _PORTS:
@@ -127,9 +137,25 @@ class CallRules:
             found = format_for(host, path)
         return found if found is not None and found.billable(method, path) else None
 
+    def _guess(self, method: str, host: str, path: str) -> tuple[Row, ...] | None:
+        """Return the formats that a request may have, depending on its body; None if it is certainly not a call."""
+        if method != "POST" or self._given(host) is not None or provider_at(host) is not None:
+            return None
+        rows = tuple(row for row in ROWS if row.guessed and re.search(row.guessed, path))
+        return rows if rows or re.search(LIKELY_PATHS, path) else None
 
-def identifies_call(path: str) -> bool:
-    """Return whether a path, with or without its first slash and its query, identifies a call at any host.
+
+def _has_key(body: Any, keys: frozenset[str]) -> bool:
+    """Return whether the body of a request, as JSON or not yet encoded, appears to have one of the keys."""
+    if isinstance(body, Mapping):
+        return not keys.isdisjoint(body)
+    if isinstance(body, str):
+        return any(f'"{key}"' in body for key in keys)
+    return isinstance(body, (bytes, bytearray)) and any(f'"{key}"'.encode() in body for key in keys)
+
+
+def may_be_call(path: str) -> bool:
+    """Return whether a path, with or without its first slash and its query, may be that of a call at any host.
 
     Nearly all other paths are told apart by their parts, which takes half the time of the search.
     """
@@ -170,6 +196,7 @@ class LibraryCalls:
 
     Attributes:
         seen: the number of calls recorded.
+        missed: the number of requests that look like calls and are not recorded, by host.
         under_way: the method and URL of each call whose response has not begun, for libraries that need to know.
     """
 
@@ -177,22 +204,47 @@ class LibraryCalls:
         self.outlet = outlet
         self.rules = rules
         self.seen = 0
+        self.missed: Counter[str] = Counter()
         self.under_way = Watched()
         self._failed = FailedCalls()
 
-    def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
+    def open(self, client: Any, method: str, host: str, path: str, body: Any) -> Exchange | None:
         """Return the exchange for a request that is about to be sent; None if it is not to be recorded.
 
-        `host` includes the port, if the URL has one.
+        `host` includes the port, if the URL has one. `body` is the body or, if it is encoded later, what it is made of.
         """
         try:
-            reader = self.rules.reader(method, host, path)
+            reader = self.rules.reader(method, host, path) or self._guess(method, host, path, body)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("looking at a request", error)
             return None
         if reader is None:
             return None
         return Exchange(self.outlet, reader.name, type(client), False)
+
+    def _guess(self, method: str, host: str, path: str, body: Any) -> Format | None:
+        """Return the format of a request to an unknown host, by path and body; None if it is not to be recorded."""
+        rows = self.rules.guesses(method, host, path)
+        if rows is None:
+            return None
+        found = next((row.module for row in rows if _has_key(body, row.keys)), None)
+        if found is None and _has_key(body, _LIKELY_KEYS):
+            self._miss(host, path)
+        return None if found is None else format_named(found)
+
+    def _miss(self, host: str, path: str) -> None:
+        """Count a request that looks like a call, and tell once for each host how to have it recorded."""
+        if host not in self.missed:
+            if len(self.missed) >= _MOST_NETLOCS:
+                return
+            formats = (row.module for row in ROWS if row.has(path) and format_named(row.module).billable("POST", path))
+            hosts = "".join(f"configure(hosts={{{host!r}: {name!r}}}), or " for name in itertools.islice(formats, 1))
+            logger.warning(
+                "POST http://%s%s looks like a call to a model, but is in no known format, and is not recorded; to "
+                "record it, use %sa decorator on the function that makes it (status()['unrecorded'] counts such "
+                "requests)", host, path, hosts,
+            )  # fmt: skip
+        self.missed[host] += 1
 
     def sends(self, exchange: Exchange, request: Any, key: Hashable) -> None:
         """Keep the request, which may be a retry of a failed one.
@@ -252,7 +304,7 @@ def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
                 return False
             if method == "GET" or len(parts) == 3 or (method != "POST" and method.upper() != "POST"):
                 return True
-            return not identifies_call(parts[3])
+            return not may_be_call(parts[3])
         except (ValueError, TypeError, AttributeError):  # not a request: let the library report it
             return False
 
@@ -293,7 +345,7 @@ def open_prepared(calls: LibraryCalls, client: Any, request: Any, url: str | Non
     """
     url = getattr(request, "url", "") if url is None else url
     parts = call_parts(calls, getattr(request, "method", None), url)
-    exchange = None if parts is None else calls.open(client, *parts)
+    exchange = None if parts is None else calls.open(client, *parts, getattr(request, "body", None))
     if exchange is not None:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         content = bytes(body) if isinstance(body, (bytes, bytearray)) else None

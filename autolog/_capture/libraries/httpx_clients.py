@@ -8,7 +8,7 @@ from typing import Any
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
-from autolog._capture.libraries.calls import LibraryCalls, identifies_call
+from autolog._capture.libraries.calls import LibraryCalls, may_be_call
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import report
 
@@ -21,7 +21,7 @@ def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
             url = request.url
             parts = getattr(url, "_uri_reference", url)  # takes a third of the time of the URL's properties
             return not calls.rules.knows(parts.host, parts.port) and (
-                request.method != "POST" or not identifies_call(parts.path)
+                request.method != "POST" or not may_be_call(parts.path)
             )
         except AttributeError:  # not a request
             return False
@@ -70,11 +70,10 @@ def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
         host, path = url.netloc.decode("ascii", "replace"), url.path
     except AttributeError:  # not a request: let the library report it
         return None
-    exchange = calls.open(client, method, host, path)
+    content = getattr(request, "_content", None)
+    exchange = calls.open(client, method, host, path, content)
     if exchange is not None:
-        content = None
         try:
-            content = getattr(request, "_content", None)
             if content is None:
                 tee_upload(request)
         except Exception as error:  # noqa: BLE001 - ours, never the program's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -92,6 +93,11 @@ class LibraryPatch:
     def seen(self) -> dict[str, int]:
         """The number of calls recorded, by library."""
         return {name: calls.seen for name, calls in self._calls.items() if calls.seen}
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """The number of requests that look like calls and are not recorded, by host."""
+        return dict(sum((calls.missed for calls in self._calls.values()), Counter[str]()))
 
     def instruct(self, hosts: Mapping[str, str], reserve: Reserve | None) -> None:
         """Set the wire formats of the user's hosts, and the function that reserves the cost of a call."""

@@ -219,6 +219,61 @@ def test_unknown_hosts_are_told_by_their_paths(way: Callable[..., Any], server: 
     assert len(records) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "keys", "sdk"),
+    [("/api/chat", ("model", "messages"), "ollama"), ("/llm/api/generate", ("model", "prompt"), "ollama"),
+     ("/v2/chat", ("model", "messages"), "cohere"), ("/v1/chat", ("message",), "cohere"),
+     ("/v1/fim/completions", ("model", "prompt"), "mistral"), ("/generate", ("inputs",), "huggingface")],
+)  # fmt: skip
+def test_formats_whose_paths_others_have_too_are_told_at_unknown_hosts_by_their_parameters(
+    path: str, keys: tuple[str, ...], sdk: str, way: Callable[..., Any], server: ChatServer, records: Records
+) -> None:
+    autolog.configure(hosts={})
+    autolog.patch_http()
+    way(f"http://{server.host}{path}", json.dumps(dict.fromkeys(keys, "x")).encode(), JSON, False)
+    way(f"http://{server.host}{path}", json.dumps({"text": 'no "model"'}).encode(), JSON, False)
+    assert [record.sdk for record in records] == [sdk]
+    assert autolog.status()["unrecorded"] == {}
+
+
+def test_calls_in_unknown_formats_are_counted_and_named_once(
+    way: Callable[..., Any], server: ChatServer, records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    autolog.configure(hosts={})
+    autolog.patch_http()
+    for path, body in (("/completion", {"prompt": "x"}), ("/rerank", {"model": "m"}), ("/completion", {"page": 1})):
+        way(f"http://{server.host}{path}", json.dumps(body).encode(), JSON, False)
+    assert not records
+    assert autolog.status()["unrecorded"] == {server.host: 2}
+    (message,) = [record.getMessage() for record in caplog.records if "looks like a call" in record.getMessage()]
+    assert f"http://{server.host}/completion looks like a call to a model" in message
+    autolog.configure(hosts={server.host: "openai"})
+    way(f"http://{server.host}/rerank", b'{"model": "m"}', JSON, False)
+    assert len(records) == 1
+
+
+@pytest.mark.parametrize(("path", "option"), [("/rerank", "configure(hosts={'llm.internal:8': 'openai'})"),
+                                              ("/completion", "")])  # fmt: skip
+def test_the_notice_names_a_format_that_reads_the_path(
+    path: str, option: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = LibraryCalls(Outlet(lambda _: None, False), CallRules({}))
+    assert calls.open(None, "POST", "llm.internal:8", path, {"model": "m"}) is None
+    assert option in caplog.text
+    assert ("configure" in caplog.text) == bool(option)
+
+
+def test_ollamas_sdk_is_recorded_at_a_host_of_its_own(records: Records) -> None:
+    ollama, httpx = pytest.importorskip("ollama"), pytest.importorskip("httpx")
+    answer = {"model": "llama3.2", "message": {"role": "assistant", "content": "Ja"}, "done": True, "eval_count": 3}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    autolog.patch_http()
+    client = ollama.Client(host="https://llm.internal", transport=transport)
+    assert client.chat("llama3.2", messages=[{"role": "user", "content": "Hi"}]).message.content == "Ja"
+    (record,) = records
+    assert (record.sdk, record.provider_name, record.usage_output_tokens) == ("ollama", "ollama", 3)
+
+
 def test_what_an_sdk_of_its_own_patch_sends_is_recorded_once(server: ChatServer, records: Records) -> None:
     import openai
 
