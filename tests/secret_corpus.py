@@ -82,6 +82,15 @@ FORMATS = {
     "Braintrust": "bt-st-{a48}", "Daytona": "dtn_{h64}", "CodeSandbox": "csb_v1_{w43}", "Tripo": "tsk_{a43}", "Meshy": "msy_{a40}",
     "Hyperbrowser": "hb_{h60}", "Steel": "ste-{a48}", "Browser Use": "bu_{a43}", "Literal AI": "lsk_{a36}", "Socket": "sktsec_{a44}_api",
     "Xata": "xau_{a44}", "Bitwarden": "0.{h8}-{h4}-{h4}-{h4}-{h12}.{a30}:{b22}==", "Instagram": "IGQV{a150}", "xAI token": "xai-token-{a60}",
+    "Luma": "luma-{h8}-{h4}-{h4}-{h4}-{h12}-{h8}-{h4}-{h4}-{h4}-{h12}", "Pollinations": "plln_sk_{a32}", "n8n": "n8n_api_{h40}",
+    "GitBook": "gb_api_{a40}", "Scrapfly": "scp-live-{h32}", "Unkey": "unkey_{a24}", "Devin": "apk_user_{a56}", "Volcengine access key": "AKLT{a42}",
+    "Aiven": "AVNS_{a19}", "CockroachDB": "CCDB1_{a22}_{a40}", "ClickHouse Cloud": "4b1d{a38}", "Grafana, old": "eyJrIjoi{a70}", "Confluent": "cflt{b60}",
+    "Fauna": "fnA{a37}", "Depot": "depot_project_{h60}", "Packagist": "packagist_uut_{h68}", "Open VSX": "ovsxat_{h8}-{h4}-{h4}-{h4}-{h12}", "dbt": "dbtc_{a40}",
+    "Slack session": "xoxd-{a60}", "Slack workflow": "xwfp-{d12}-{d12}-{d12}-{h32}", "Onfido": "api_live.{a11}.{a32}", "Persona": "persona_production_{h8}-{h4}-{h4}-{h4}-{h12}",
+    "LinkedIn": "WPL_AP1.{a16}.{a8}==", "Asaas": "$aact_prod_{a80}", "Rancher": "token-{l5}:{l54}", "GoCardless": "live_{a20}-{a19}",
+    "Azure Functions": "{a44}AzFu{a6}==", "Azure Cosmos DB": "{a74}ACDb{a6}==", "Azure Redis": "{a33}AzCaA{a4}=", "New Relic license": "{h36}NRAL", "Modal": "as-{a22}",
+    "Sanity": "sk{a178}", "Percy": "web_{h64}", "Honeycomb management": "hcamk_{l58}", "Supabase OAuth": "sbp_oauth_{h40}", "Zapier": "https://hooks.zapier.com/hooks/catch/{d7}/{l7}",
+    "Helicone": "sk-" + "helicone-{a7}-{a7}-{a7}-{a7}", "Dynatrace, service": "dt0s16.{U8}.{U64}",
     "JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJ{w60}.{w43}",
     "private key": "-----BEGIN RSA PRIVATE KEY-----\n{b64}\n{b64}\n-----END RSA PRIVATE KEY-----",
     "PGP": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{b64}\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----",
@@ -152,6 +161,9 @@ PLACES = (
     "+------+----------+\n| user | password |\n+------+----------+\n| ada  | {} |\n", "EXEC sp_addlogin 'a', '{}'",
     "EXEC sp_addlinkedsrvlogin 's', 'false', NULL, 'a', '{}'", "SELECT crypt('{}', gen_salt('bf'))", "pgp_sym_encrypt(d, '{}')", "PRAGMA key = '{}';",
     "bcrypt.hash('{}', 10)", "password_verify('{}', $h)", "user.set_password('{}')", "page.fill('#password', '{}')", "cy.get('#password').type('{}')",
+    "DB_PASSWORD ?= {}\n", 'NSString *password = @"{}";', 'Dim dbPassword As String = "{}"', "NAME            VALUE\nDB_PASSWORD     {}\n", "ADMIN_PASSWORD                 : {}",
+    "set -x DB_PASSWORD {}\n", 'adminPw: "{}",', "RABBITMQ_DEFAULT_PASS={}\n", 'clave = "{}"', "mot_de_passe: {}", "parola: {}", "ENV ADMIN_PW {}\n", "парола: {}",
+    "define('DB_PASSWORD',        '{}');",
     'Credentials.basic("a", "{}")', '.basic_auth("a", Some("{}"))', "process.env.DB_PASS ??= '{}'", "assert password == '{}'", "insert into u(login,pass) values('a','{}')",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
@@ -185,6 +197,10 @@ SHORT = {
     "{} is the secret": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "| Token | `{}` |": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "<th>Token</th><td>{}</td>": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "document.cookie = 'session={}; path=/'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'new("Bearer", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "x-registry-auth: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "echo {} | gh auth login --with-token": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "stringData:\n  x: {}\nkind: Secret": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    '- name: JWT_SECRET\n  value: "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'variable "jwt_secret" {\n  default = "{}"\n}': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '{"app_key": "{}"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "FAL_KEY={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "secret_key <- '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'setx APP_KEY "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "TOKEN               {}\n": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API_TOKEN ?= {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'SESSION_SECRET = "{}"': "vmdV3d9rv+RyKOZckHhoIkoqFjiRk/iwU5xJ2/ZoTKE=", "define('NONCE_SALT',       '{}');": "x8:De0PPuS8jTBG uuuC?2u6?BmS-I~Z%2/@]dw",
+    'NSString *apiKey = @"{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
@@ -258,6 +274,9 @@ _CODE = (
      "login: ada / admin2, credentials: region/us-east-1; the token is the key; password == password2; hash('sha256'), crypt('des3')\n"
      "| Token | Count |\n|---|---|\n| key | 12 |\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
      "token: Optional[str] = None; key: int = 12; const tokenType: string = 'access2'; dtn_ hb_ bu_{w}_{w} tr_prod_{w}\n"),
+    ("Settings:\nPUBLIC_KEY=MFkwEwYHKoZIzj0CAQYI\nCACHE_KEY=users2:v3:a1b2c3d4e5f6a7b8\nS3_OBJECT_KEY=2026/a1b2c3d4e5f6a7b8.png\nPARTITION_KEY={d8}\n"
+     "patches/62-rsa-psk-side-step-potential-side-channel.patch\nPASSWORD          VARCHAR2(64)\nclave primaria: id_2\nweb_{w}_{w}_{w} aiven1 fnApply\n"
+     "password:   $PASSWORD1\npassword = *args1\n%s, %1$s, %-10s\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret
+from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
@@ -184,7 +185,7 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,8}(?::=|[|?]{2}=|=>|<-|->|: ?&?(?:str|string) ?=|,? ?"
+    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::| as) ?&?(?:str|string) ?=|,? ?"
     + MAYBE_QUOTE
     + rb"value"
     + MAYBE_QUOTE
@@ -197,7 +198,7 @@ _ASSIGNED = (
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
 )
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
-_BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?=\"))?"
+_BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?=\"))?"
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAME_OF_ONE = rb"p(?:ass(?:word|wd|phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
@@ -231,10 +232,15 @@ def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in _NAMED.finditer(lowered):
         group = found.lastindex or 1
         before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
-        name = ((before[0] if before else b"") + found[1]).decode("latin-1")
+        name = ((before[0] if before else b"") + text[slice(*found.span(1))]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
         word = value.rstrip(".?:")
-        code = group == 3 and is_identifier(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
+        code = (
+            group == 3
+            and is_identifier(word)
+            and not looks_random(word)
+            and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
+        )
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
             yield found.span(group)
 
@@ -287,15 +293,16 @@ def _networks(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: Definitions of a name and its value: Terraform variables and PHP constants.
 _PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
-          re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s?" + QUOTE + rb"([^\"'`\\\n]{4,256})" + QUOTE))  # fmt: skip
+          re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s{0,20}" + QUOTE + rb"([^\"'`\\\n]{4,256})" +
+                     QUOTE))  # fmt: skip
 
 
 def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords in definitions of variables and constants."""
     if b"variable " in lowered or b"define(" in lowered:
         for found in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _PAIRS):
-            name = found[1].decode("latin-1")
-            if (holds_password(name) or names_secret(name)) and is_given(found[2].decode("latin-1")):
+            name, value = found[1].decode("latin-1"), found[2].decode("latin-1")
+            if (names_secret(name) and is_given(value)) or is_named_secret(name, value, is_given):
                 yield found.span(2)
 
 

@@ -32,19 +32,20 @@ from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
 _SIGN = (
-    rb"(?::\*\*|:=|[|?]{2}=|=>|->|: ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" + _BLANKS +
+    rb"(?::\*\*|[:?]=|[|?]{2}=|=>|->|<-|(?::| as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" + _BLANKS +
     rb"<\w{1,10}>|provided:|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE + rb")?" + _BLANKS +
     rb"[=:])"
 )  # fmt: skip
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
-    rb"\*{0,2}" + _BLANKS + rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
+    rb"\*{0,2}" + _BLANKS +
+    rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[@bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
     rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 )  # fmt: skip
-_SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE
 _DEFAULT_AFTER = (
     rb"(?:" + _QUOTE + rb")?[\])]{0,2}" + _BLANKS +

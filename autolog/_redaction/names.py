@@ -25,7 +25,8 @@ _CERTAIN = (
     "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
     "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
-    "jwtkey", "openrouterkey", "deepseekkey", "xaikey", "perplexitykey", "togetherkey", "fireworkskey", "replicatekey",
+    "jwtkey", "authsalt", "noncesalt", "noncekey", "loggedinkey", "loggedinsalt", "openrouterkey", "deepseekkey",
+    "xaikey", "perplexitykey", "togetherkey", "fireworkskey", "replicatekey",
     "elevenlabskey", "voyagekey", "huggingfacekey", "langfusekey", "langsmithkey", "tavilykey", "serperkey",
 )  # fmt: skip
 #: Prefixes of `pass`, which alone is too short to be certain: `ssh_pass`, `DB_PASS`.
@@ -34,11 +35,12 @@ _PASSES = tuple(
     for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
                  "sql", "mongo", "redis", "rabbit", "rabbitmq", "amqp", "ldap", "bind", "imap", "smtp", "mail", "ftp",
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
-                 "web", "require", "htpasswd")
+                 "web", "require", "htpasswd", "default", "initial", "master", "client", "key", "secret")
 )  # fmt: skip
 #: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
-    "passwort", "kennwort", "contraseña", "contrasena", "contrasenha", "senha", "mot de passe", "wachtwoord",
+    "passwort", "kennwort", "contraseña", "contrasena", "contrasenha", "clave", "senha", "mot de passe", "mot_de_passe",
+    "motdepasse", "wachtwoord", "parola", "lozinka", "geslo", "κωδικός", "парола",
     "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
     "şifre", "sifre", "kata sandi", "mật khẩu", "mat khau", "пароль", "密码", "密碼", "口令", "パスワード", "暗証番号",
     "비밀번호", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
@@ -70,6 +72,13 @@ _HARMLESS = tuple(
     for word in ("page", "next", "continuation", "stop", "start", "end", "bos", "eos", "pad", "mask", "unk", "sep",
                  "cls", "special", "first", "last", "cursor", "sync", "per", "text", "prompt", "image", "audio",
                  "clientrequest", "change", "idempotency")
+)  # fmt: skip
+#: Environment variables of keys that are not secrets: those of records and of encryption that all may know.
+_HARMLESS_KEYS = tuple(
+    f"{word}key"
+    for word in ("public", "publishable", "pub", "primary", "foreign", "cache", "partition", "sort", "object", "s3",
+                 "host", "idempotency", "unique", "lookup", "registry", "hot", "shortcut", "group",
+                 "storage", "search", "site")
 )  # fmt: skip
 #: URL parameters that grant access, in addition to those whose names say so.
 PARAMETERS = frozenset({"key", "sig", "signature", "code", "token", "auth", "x-amz-signature", "x-amz-credential",
@@ -109,6 +118,8 @@ def _last_word(name: str) -> str:
 def holds_random(name: str) -> bool:
     """Return whether a value of this name is a secret if it looks random."""
     bare = _bare(name)
+    if name.isupper() and name.endswith("_KEY"):
+        return not bare.endswith(_HARMLESS_KEYS)
     return bare == "salt" or bare.endswith(_RANDOM) or _last_word(name) in ("pat", "auth")
 
 
@@ -137,6 +148,7 @@ def _bare(name: str) -> str:
 # Values
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_PADDED = re.compile(r"[\w+/-]{22,511}+={1,2}")
 _RUN = re.compile(r"[A-Za-z0-9]{10,}")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 #: A camel-case identifier, possibly with short numbers between its words.
@@ -147,6 +159,8 @@ def looks_random(value: str) -> bool:
     """Return whether a word looks random: it mixes letters and digits as no name or path does."""
     if _UUID.fullmatch(value):
         return True
+    if value.endswith("=") and _PADDED.fullmatch(value):
+        value = value.replace("+", "").replace("/", "")  # which divide base64 into runs that may look like names
     return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))
 
 

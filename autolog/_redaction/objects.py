@@ -81,7 +81,7 @@ def is_named_secret(name: str, value: str, is_password: Callable[[str], bool]) -
     """
     if holds_password(name) or name.lower() == "pass":
         return is_password(value)
-    return suggests_secret(name) and _is_drawn(value)
+    return (suggests_secret(name) or holds_random(name)) and _is_drawn(value)
 
 
 def is_hash(value: str) -> bool:
@@ -100,7 +100,7 @@ def _is_secret(name: str, value: str, own: bool) -> bool:
         return True
     if (holds_password(name) and is_chosen(value)) or (perhaps_secret(name) and is_login(value)):
         return True
-    return (suggests_secret(name) or (own and holds_random(name))) and _is_drawn(value)
+    return (suggests_secret(name) or holds_random(name)) and _is_drawn(value)
 
 
 def _is_drawn(value: str) -> bool:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import alternatives, patterns
-from autolog._redaction.names import holds_password, is_jumbled, looks_random, suggests_secret
+from autolog._redaction.names import holds_password, holds_random, is_jumbled, looks_random, suggests_secret
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
@@ -227,13 +227,14 @@ _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_optio
 
 #: The start and the end of a setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties files.
 _LINE_START = re.compile(
-    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG |setx (?:/[mM] )?))?" + MAYBE_QUOTE +
+    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG |setx (?:/[mM] )?|set -\w{1,4} ))?" +
+    MAYBE_QUOTE +
     rb"([\w.-]{0,60}+)\Z"
 )  # fmt: skip
-_LINE_END = rb"([\w.-]{0,20}+)" + MAYBE_QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*+" + MAYBE_QUOTE + (
+_LINE_END = rb"([\w.-]{0,20}+)" + MAYBE_QUOTE + rb"([ \t]*+(?:[:?]?=|:|(?<=[ \t]{2}))|(?=[ ]))[ \t]*+" + MAYBE_QUOTE + (
     rb"([^\s\"'`\\]{4,256}+)" + MAYBE_QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
 )  # fmt: skip
-_LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pwd", b"secret"))
+_LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pw", b"secret"))
 #: Signs that a value is code and not a password.
 _IN_CODE = re.compile(r"[()\[\]{}<>]|[,;]\Z|[A-Za-z_]\w*(?:\.\w+)+\Z")
 
@@ -247,7 +248,8 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
                 continue
             name = (begun[2] + found[1] + found[2]).decode()
             value = text[slice(*found.span(4))].decode()
-            if _IN_CODE.search(value):
+            aligned = not (found[3].strip() or begun[1])
+            if _IN_CODE.search(value) or (aligned and (not is_chosen(value) or is_identifier(value))):
                 continue
             if (holds_password(name) and (is_given(value) or is_jumbled(value))) or (
                 name.lower().endswith("secret")
@@ -329,7 +331,9 @@ _NAME_AND_VALUE = re.compile(
 
 def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
     for found in _NAME_AND_VALUE.finditer(text):
-        if holds_password(found[1].decode()) and is_given(found[2].decode()):
+        name, value = found[1].decode(), found[2].decode()
+        drawn = len(value) >= 16 and looks_random(value) and (suggests_secret(name) or holds_random(name))
+        if drawn or (holds_password(name) and is_given(value)):
             yield found.span(2)
 
 
@@ -383,6 +387,6 @@ _IN_FILES: tuple[tuple[tuple[bytes, ...], Search], ...] = (
     ((b":", b"password", b"_auth"), _files), ((b"://",), logins_in),
 )  # fmt: skip
 _NAMED: tuple[tuple[tuple[bytes, ...], Search], ...] = (
-    ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
+    ((b"pass", b"pw", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
     ((b"authorization",), _authorizations), (_ASKS, _defaults),
 )  # fmt: skip

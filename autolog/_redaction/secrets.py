@@ -92,9 +92,9 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 _ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
     rb"s?(?:[-_]?\w{1,10}| provided)?"
-    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::\*\*|:=|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
-    rb": ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|" + _ITS_VALUE + rb"|(?<=[\"']),)"
-    rb"\s{0,8}(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|[bfnru]{1,2}(?=[\"'])|"
+    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?::\*\*|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
+    rb"(?::| as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|" + _ITS_VALUE + rb"|(?<=[\"']),)"
+    rb"\s{0,8}(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|[@bfnru]{1,2}(?=[\"'])|"
     rb"<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
 )
@@ -121,7 +121,7 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: The name of a secret with what may come between it and its value, and the value itself.
 _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z"
+    rb"(?:\\t|[ \t]){1,40}(?:is )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+(?![(\[])")
 _COOKIES = re.compile(rb"ookie(?:: ?| ?= ?\\{0,3}[\"'`])([^\r\n\"'\\]{1,4096})")
@@ -146,8 +146,12 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
     value = _SAID_VALUE.match(text, start)
     name = _SAID.search(text, max(0, start - 80), start) if value else None
-    if name and value and suggests_secret(name[1].decode()) and _is_drawn(value[0].decode()):
+    if name and value and _may_be_drawn(name[1].decode()) and _is_drawn(value[0].decode()):
         yield value.span()
+
+
+def _may_be_drawn(name: str) -> bool:
+    return suggests_secret(name) or holds_random(name)
 
 
 def _cookies(text: bytes, _: bytes) -> Iterator[Span]:
