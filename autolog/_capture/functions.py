@@ -12,24 +12,16 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextvars import Token
-from time import perf_counter_ns
-from types import AsyncGeneratorType, FunctionType, GeneratorType, TracebackType
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any, cast
 
 import msgspec
 
-from autolog._capture.context import Context, Parent, current_context, current_span, restore
+from autolog._capture.generators import Run, driven, followed
 from autolog._capture.snapshot import PLAIN, freeze, thaw, weigh
 from autolog._capture.span import ContextSpan, Emit, Span
-from autolog._capture.threads import follow_threads
-from autolog._guard import guard, pass_on, report
-
-#: The most values yielded by a generator that are kept.
-MAX_YIELDED = 1_000
-#: The attributes in which responses of web frameworks keep their generator: Starlette and FastAPI; Flask; Django.
-_STREAMS = ("body_iterator", "response", "_iterator")
+from autolog._guard import guard, report
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -78,22 +70,13 @@ class FunctionCall(Span):
                 self.defaults = freeze(options.defaults)
 
     def returned(self, result: Any) -> Any:
-        """Keep the result and return it; a response that is streamed later remains part of this trace."""
+        """Keep the result and return it; a generator, or a response streamed later, remains part of this trace."""
         if self.options.capture_output:
             self.output = freeze(result)
-        if type(result) not in PLAIN:
-            self._follow(result)
+        if type(result) not in PLAIN or type(result) is tuple:
+            with guard("following a streamed response"):
+                return followed(self, result)
         return result
-
-    def _follow(self, result: Any) -> None:
-        with guard("following a streamed response"):
-            fields = _fields_of(result)
-            for name in _STREAMS:
-                stream = fields.get(name)
-                if isinstance(stream, AsyncGeneratorType):
-                    setattr(result, name, _drive_async(stream, _Run(self)))
-                elif isinstance(stream, GeneratorType):
-                    setattr(result, name, _drive(stream, _Run(self)))
 
     def arguments(self) -> Any:
         """Return the arguments by parameter name, including defaults, as they were at the time of the call.
@@ -119,16 +102,6 @@ class FunctionCall(Span):
             name: given.get(name, defaults.get(name, list(value) if isinstance(value, tuple) else value))
             for name, value in bound.arguments.items()
         }
-
-
-def _fields_of(result: Any) -> dict[str, Any]:
-    """Return the attributes of an object; empty if reading them fails, as for an unbound proxy."""
-    try:
-        fields = getattr(result, "__dict__", None)
-    except Exception as error:  # noqa: BLE001 - raised by the user's class
-        pass_on(error)
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 class PaidCall(ContextSpan, FunctionCall):
@@ -168,9 +141,9 @@ def decorate(
     if make_budget is not None:
         options = msgspec.structs.replace(options, make_budget=make_budget)
     if inspect.isasyncgenfunction(function):
-        return _wrap_generator(function, emit, options, _drive_async, inspect.CO_ASYNC_GENERATOR)
+        return _wrap_generator(function, emit, options, inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(function):
-        return _wrap_generator(function, emit, options, _drive, inspect.CO_GENERATOR)
+        return _wrap_generator(function, emit, options, inspect.CO_GENERATOR)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return _with_methods_of(function, _wrap_async(function, emit, options))
     return _with_methods_of(function, _wrap_sync(function, emit, options))
@@ -249,65 +222,7 @@ def _wrap_async(function: Callable[..., Any], emit: Emit, options: Options) -> C
 # Generators
 
 
-class _Run:
-    """One run of a generator: `with run:` surrounds all of it, and `with run.current:` one step.
-
-    The current span and context inside the generator are its own: they are kept from one step to the next, and are
-    never visible to the consumer.
-    """
-
-    def __init__(self, span: Span, call: FunctionCall | None = None) -> None:
-        self._call = call
-        self._values: list[Any] | None = [] if call is not None and call.options.capture_output else None
-        self.current = _Current(span, span.context)
-
-    def add(self, value: Any) -> None:
-        """Keep a value yielded by the generator, up to `MAX_YIELDED`."""
-        if self._values is not None and len(self._values) < MAX_YIELDED:
-            self._values.append(freeze(value))
-
-    def __enter__(self) -> None:
-        follow_threads()
-        if self._call is not None:
-            self._call.start_ns = perf_counter_ns()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._call is None:
-            return
-        with guard("ending a generator's span"):
-            if self._values is not None:
-                self._call.output = [thaw(value) for value in self._values]
-        self._call.end(None if isinstance(error, GeneratorExit) else error)  # closing a generator early is no failure
-
-
-class _Current:
-    """A block with its own current span and context, which it keeps until it is entered again."""
-
-    __slots__ = ("_context", "_context_token", "_span", "_span_token")
-    _span_token: Token[Parent | None]
-    _context_token: Token[Context]
-
-    def __init__(self, span: Parent | None, context: Context) -> None:
-        self._span = span
-        self._context = context
-
-    def __enter__(self) -> None:
-        self._span_token = current_span.set(self._span)
-        self._context_token = current_context.set(self._context)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._span, self._context = current_span.get(), current_context.get()
-        restore(current_span, self._span_token)
-        restore(current_context, self._context_token)
-
-
-def _wrap_generator(
-    function: Callable[..., Any], emit: Emit, options: Options, drive: Callable[..., Any], flag: int
-) -> Any:
+def _wrap_generator(function: Callable[..., Any], emit: Emit, options: Options, flag: int) -> Any:
     """Return a function that creates a recorded generator; `flag` marks its kind for `inspect`."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -320,18 +235,11 @@ def _wrap_generator(
             raise
         if call is None:
             return inner
-        awaited = (wrapped.__code__.co_flags | _flags_of(inner)) & inspect.CO_ITERABLE_COROUTINE
-        driven: Any = (_drive_awaited if awaited else drive)(inner, _Run(call, call))
-        driven.__name__, driven.__qualname__ = inner.__name__, inner.__qualname__
-        return driven
+        awaitable = bool(wrapped.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
+        return driven(inner, Run(call, call, options.capture_output), awaitable)
 
     wrapped: Any = functools.wraps(function)(_flagged(cast("FunctionType", wrapper), flag))
     return wrapped
-
-
-def _flags_of(generator: Any) -> int:
-    """Return the flags of a generator's code, among which `types.coroutine` sets one for awaitable generators."""
-    return generator.gi_code.co_flags if type(generator) is GeneratorType else 0
 
 
 def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
@@ -343,53 +251,3 @@ def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
     code = wrapper.__code__
     flagged = code.replace(co_flags=code.co_flags | flag)
     return FunctionType(flagged, wrapper.__globals__, closure=wrapper.__closure__)
-
-
-def _drive(inner: Generator[Any, Any, Any], run: _Run) -> Generator[Any, Any, Any]:
-    """Run a generator step by step in its own span and context, passing on what is sent or thrown in."""
-    step: Callable[[], Any] = functools.partial(next, inner)
-    with run:
-        while True:
-            try:
-                with run.current:
-                    value = step()
-            except StopIteration as stop:
-                return stop.value
-            run.add(value)
-            try:
-                sent = yield value
-            except GeneratorExit:
-                with run.current:
-                    inner.close()
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
-                step = functools.partial(inner.throw, thrown)
-            else:
-                step = functools.partial(inner.send, sent)
-
-
-#: `_drive` for awaitable generators. The flag is part of the code, so a copy is needed.
-_drive_awaited: Callable[..., Any] = types.coroutine(FunctionType(_drive.__code__, globals()))
-
-
-async def _drive_async(inner: AsyncGenerator[Any, Any], run: _Run) -> AsyncGenerator[Any, Any]:
-    """Run an asynchronous generator step by step, as `_drive` does."""
-    step: Callable[[], Any] = inner.__anext__
-    with run:
-        while True:
-            try:
-                with run.current:
-                    value = await step()
-            except StopAsyncIteration:
-                return
-            run.add(value)
-            try:
-                sent = yield value
-            except GeneratorExit:
-                with run.current:
-                    await inner.aclose()
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
-                step = functools.partial(inner.athrow, thrown)
-            else:
-                step = functools.partial(inner.asend, sent)

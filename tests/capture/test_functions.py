@@ -11,7 +11,6 @@ import gc
 import inspect
 import json
 import pickle
-import types
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
@@ -396,117 +395,6 @@ def test_callable_objects(records: Records) -> None:
     assert inner.parent_span_id == outer.span_id
 
 
-# Generators that are read later, and elsewhere
-
-
-@autolog
-def talk(words: int) -> Generator[int, None, None]:
-    for number in range(words):
-        add(number)
-        yield number
-
-
-@autolog
-async def talk_later(words: int) -> AsyncGenerator[int, None]:
-    for number in range(words):
-        await add_later(number)
-        yield number
-
-
-class Response:
-    """A streamed response as web frameworks have it: it keeps a generator, and is read when its function has ended."""
-
-    def __init__(self, stream: Any, attribute: str = "body_iterator") -> None:
-        self.attribute = attribute
-        setattr(self, attribute, stream)
-
-    @property
-    def stream(self) -> Any:
-        return getattr(self, self.attribute)
-
-
-async def collected(stream: Any) -> list[Any]:
-    return [item async for item in stream] if hasattr(stream, "__aiter__") else list(stream)
-
-
-@pytest.mark.parametrize("make", [talk, talk_later])
-def test_a_generator_belongs_to_where_it_was_made(records: Records, make: Any) -> None:
-    with autolog.context(user="u"), autolog.span("outer") as outer:
-        stream = make(2)
-    with autolog.context(user="somebody else"):
-        assert asyncio.run(collected(stream)) == [0, 1]
-    by_name = {record.name: record for record in records}
-    generator = by_name[make.__name__]
-    assert generator.parent_span_id == outer.span_id
-    child = by_name["add" if make is talk else "add_later"]
-    assert (child.parent_span_id, child.trace_id) == (generator.span_id, outer.trace_id)
-    assert {record.user for record in records if record.name != "outer"} == {"u"}
-
-
-@pytest.mark.parametrize("attribute", ["body_iterator", "response", "_iterator"])
-@pytest.mark.parametrize("make", [talk, talk_later])
-def test_a_response_that_a_function_returned_stays_in_its_trace(records: Records, make: Any, attribute: str) -> None:
-    def plain() -> Generator[int, None, None]:
-        add(1)
-        yield 1
-
-    async def plain_later() -> AsyncGenerator[int, None]:
-        await add_later(1)
-        yield 1
-
-    responses: list[Response] = []
-
-    @autolog
-    async def route() -> Response:
-        responses.append(Response(plain() if make is talk else plain_later(), attribute))
-        return responses[0]
-
-    async def serve() -> list[Any]:
-        with autolog.context(user="u"):
-            response = await route()
-        assert response is responses[0]
-        return await collected(response.stream)
-
-    assert asyncio.run(serve()) == [1]
-    parent, child = records
-    assert child.name in {"add", "add_later"}
-    assert (child.parent_span_id, child.user) == (parent.span_id, "u")
-
-
-def test_spans_and_contexts_that_a_generator_opens_are_its_own(records: Records) -> None:
-    @autolog
-    def careful() -> Generator[int, None, None]:
-        with autolog.context(user="inside"), autolog.span("step") as step:
-            yield step.span
-            add(1)
-            yield step.span
-
-    running = careful()
-    step = next(running)
-    assert autolog.current_span() is None
-    add(2)
-    next(running)
-    list(running)
-    inside, outside = sorted(
-        (record for record in records if record.name == "add"), key=lambda record: body(record.request_body)["a"]
-    )
-    assert (inside.parent_span_id, inside.user) == (f"{step:016x}", "inside")
-    assert (outside.parent_span_id, outside.user) == (None, None)
-
-
-@pytest.mark.parametrize("make", [count, count_later])
-def test_wrong_arguments_of_a_generator_raise_at_the_call(records: Records, make: Any) -> None:
-    with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        make()
-    assert [record.error_type for record in records] == ["TypeError"]
-
-
-def test_a_generator_is_named_as_its_function() -> None:
-    assert (talk(1).__name__, talk_later(1).__name__) == ("talk", "talk_later")
-    assert talk.__code__.co_flags & inspect.CO_GENERATOR
-    assert inspect.signature(talk_later) == inspect.signature(inspect.unwrap(talk_later))
-
-
 def test_the_input_that_a_function_sets_on_its_span_stands_for_its_arguments(records: Records) -> None:
     @autolog
     def answer(question: str) -> str:
@@ -519,28 +407,6 @@ def test_the_input_that_a_function_sets_on_its_span_stands_for_its_arguments(rec
     (record,) = records
     assert body(record.request_body) == {"asked": "why?"}
     assert body(record.response_body) == "42"
-
-
-@pytest.mark.parametrize("order", ["inside", "outside", "both"])
-def test_a_generator_that_is_awaited_stays_one(records: Records, order: str) -> None:
-    """`types.coroutine` marks it, in whatever order the two come."""
-
-    def answer() -> Generator[None, None, int]:
-        yield
-        return 3
-
-    function: Any = types.coroutine(answer) if order != "outside" else answer
-    function = autolog(function)
-    function = types.coroutine(function) if order != "inside" else function
-    generator = function()
-    assert inspect.isawaitable(generator)
-    generator.close()
-
-    async def run() -> Any:
-        return await function()
-
-    assert asyncio.run(run()) == 3
-    assert [record.name.rpartition(".")[2] for record in records if record.name] == ["answer"]
 
 
 def test_a_result_that_does_not_let_itself_be_looked_at_is_returned(records: Records) -> None:
