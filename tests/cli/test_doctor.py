@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from commands import run
+from live import live
 from otlp_backend import PROTOBUF, otlp_backend
 
 import autolog
@@ -16,6 +17,8 @@ from autolog import _guard
 from autolog._config import config_from
 from autolog._delivery.journal import journal_for
 from autolog._record.record import Record
+from autolog.server._keys import create_key
+from autolog.stores import open_store
 from autolog.stores._contract import Store
 
 
@@ -84,6 +87,34 @@ def test_an_sdk_that_is_not_patched_once_it_has_been_imported_is_named(
     _guard.failures.clear()
     assert checks["groq"]["ok"] is False
     assert says in checks["groq"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "ok", "says"),
+    [(["read"], False, "lacks the ingest scope"), (["ingest"], True, "accepts records"),
+     (["ingest", "read"], True, "accepts records"), ([], False, "does not know the API key")],
+)  # fmt: skip
+def test_a_key_of_the_server_must_be_able_to_send(
+    scopes: list[str], ok: bool, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live(tmp_path / "server.db") as server:
+        key = create_key(server.store, "default", scopes=scopes) if scopes else "unknown"
+        monkeypatch.setenv("AUTOLOG_API_KEY", key)
+        checks = json.loads(run("doctor", "--json", "--server", server.url).output)["checks"]
+        (check,) = [check for check in checks if check["check"] == "server"]
+        assert (check["ok"], says in check["message"]) == (ok, True)
+        assert server.names() == []
+
+
+def test_doctor_checks_the_store_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
+    url = f"sqlite:///{tmp_path}/other.db"
+    open_store(url).write([Record(id="a", kind="llm")])
+    checks = {check["check"]: check for check in json.loads(run("doctor", "--json", "--store", url).output)["checks"]}
+    assert checks["store"]["ok"]
+    assert "other.db: 1 records" in checks["store"]["message"]
+    assert "server" not in checks
+    assert run("doctor", "--store", url, "--server", "http://127.0.0.1:9").exit_code == 2
 
 
 def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
