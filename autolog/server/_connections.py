@@ -49,6 +49,9 @@ class BoundedHeadProtocol(Protocol):
     _too_large = False
 
     def data_received(self, data: bytes) -> None:
+        data = self.unrepeated(data)
+        if not data:
+            return
         self._unparsed += len(data)
         super().data_received(data)
         if self._unparsed > HEADER_BYTES and not self.transport.is_closing():

@@ -1,9 +1,9 @@
 """The short way of requests that carry logs: from the bytes of a connection to the writer and back, without ASGI.
 
-A request takes it if it has arrived whole, its path is one of the fixed ones, and its key is valid and known without
-reading the store. Every other request, and every one that will be refused for its key, goes through the application as
-usual. Of the event loop's time for a log that is sent by itself, uvicorn's cycle, its task, and Starlette's request
-took more than half.
+A request takes it if it arrives whole, or its body at once after its head, its path is one of the fixed ones, and its
+key is valid and known without reading the store. Every other request, and every one that will be refused for its key,
+goes through the application as usual. Of the event loop's time for a log that is sent by itself, uvicorn's cycle, its
+task, and Starlette's request took more than half.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Shortcut:
         services = self.services
         if services.log.is_full or not services.keyring.fresh:  # full logs name the client, perhaps behind a proxy
             return False
-        headers = headers_of(exchange.scope)
+        headers = exchange.headers = exchange.headers or headers_of(exchange.scope)
         key = key_of(headers)
         principal = services.keyring.find(key) if key else None
         content = None if principal is None else self._content(body, headers.get("content-encoding", ""))
@@ -88,9 +88,12 @@ class Exchange:
     #: What uvicorn sets when the connection is lost; nothing waits for it.
     message_event = asyncio.Event()
 
-    def __init__(self, connection: Connection, scope: Scope, keep_alive: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope: Scope, keep_alive: bool, headers: dict[str, str] | None = None
+    ) -> None:
         self._connection = connection
         self.scope = scope
+        self.headers = headers or {}
         self.keep_alive = keep_alive
         self.response_complete = self.disconnected = False
 

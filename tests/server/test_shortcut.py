@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from waiting import until
 from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
 from autolog.server._connections import config
+from autolog.server._httptools import ShortcutProtocol
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -47,6 +48,20 @@ class Served:
             with client.makefile("rb") as answers:
                 return [_reply(answers) for _ in range(replies)]
 
+    def turns(self, *turns: Sequence[bytes]) -> list[tuple[int, object]]:
+        """Send the pieces of each request once the one before is answered; return the replies' statuses and bodies."""
+        replies = []
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with client.makefile("rb") as answers:
+                for pieces in turns:
+                    for number, piece in enumerate(pieces):
+                        client.sendall(piece)
+                        threading.Event().wait(0.02 if number + 1 < len(pieces) else 0)
+                    status, body = _reply(answers)
+                    replies.append((status, json.loads(body) if body[:1] == b"{" else body))
+        return replies
+
 
 def _reply(answers: socket.SocketIO) -> tuple[int, bytes]:  # type: ignore[name-defined]
     status = int(answers.readline().split()[1])
@@ -58,7 +73,8 @@ def _reply(answers: socket.SocketIO) -> tuple[int, bytes]:  # type: ignore[name-
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr(ShortcutProtocol, "patience", 30.0)
     url = f"sqlite:///{tmp_path}/s.db"
     limits = Limits(body_bytes=100_000)
     app = create_app(url, api_key=KEY, limits=limits)
@@ -103,11 +119,11 @@ WHOLE = {
         b"POST /api/v1/records HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + OWN_KEY + b"\r\n" + CHUNKED
     ],
     "head in pieces": [post("a")[:30], post("a")[30:]],
+    "body apart": [post("a")[:-9], post("a")[-9:]],
     "closing": [post("a", OWN_KEY + b"connection: close\r\n")],
     "compressed": [request(zstd.compress(b'[{"id": "a", "name": "a"}]'), OWN_KEY + b"content-encoding: zstd\r\n")],
 }
 USUAL = {
-    "body apart": [post("a")[:-9], post("a")[-9:]],
     "body in three": [post("a")[:-9], post("a")[-9:-4], post("a")[-4:]],
     "slash before the path": [post("a", path="//api/v1/records")],
     "a query": [post("a", path="/api/v1/records?x=1")],
@@ -162,6 +178,72 @@ def test_a_request_cut_off_stores_nothing_and_the_next_ones_are_served(served: S
     until(lambda: sorted(map(str, served.names())) == ["b", "c", "first"])
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the parser saw: an item for each request."""
+    seen: list[str] = []
+    begin = ShortcutProtocol.on_message_begin
+
+    def on_message_begin(connection: ShortcutProtocol) -> None:
+        seen.append("request")
+        begin(connection)
+
+    monkeypatch.setattr(ShortcutProtocol, "on_message_begin", on_message_begin)
+    return seen
+
+
+def halves(data: bytes) -> tuple[bytes, bytes]:
+    """Return the head and the body of a request."""
+    head, blank, body = data.partition(b"\r\n\r\n")
+    return head + blank, body
+
+
+def test_a_request_that_repeats_the_head_before_is_not_parsed_again(served: Served, begun: list[str]) -> None:
+    names = ["a", "bb", "c" * 100, "d"]
+    assert served.turns(*[(post(name),) for name in names]) == [(200, accepted(name)) for name in names]
+    assert served.turns(*[halves(post(name * 2)) for name in names]) == [(200, accepted(name * 2)) for name in names]
+    assert served.names() == ["first", *names, *[name * 2 for name in names]]
+    assert served.usual == []
+    assert begun == ["request"] * 2
+
+
+OTHER = {
+    "another key": (request(b"[]", b"x-api-key: no\r\n" + JSON), 401),
+    "no batch": (request(b"{"), 400),
+    "another path": (request(b"[]", path="/api/v1/other"), 404),
+    "too large": (request(b"[" + b" " * 100_000 + b"]"), 413),
+    "a wrong length": (request(b"[]").replace(b"length: 2", b"length: x"), 400),
+    "two requests": (request(b"[]") + request(b"[]"), 200),
+    "a letter before": (b"P" + request(b"[]"), 400),
+    "a sign before the length": (request(b"[]").replace(b"length: 2", b"length: +2"), 400),
+}
+
+
+@pytest.mark.parametrize("way", OTHER)
+def test_a_request_behind_another_is_answered_as_if_it_came_alone(served: Served, way: str) -> None:
+    data, status = OTHER[way]
+    (alone, *_), (_, behind, *_) = served.turns((data,)), served.turns((post("a"),), (data,))
+    assert behind == alone
+    assert alone[0] == status
+
+
+def test_a_head_that_began_earlier_is_not_taken_for_a_whole_one(served: Served, begun: list[str]) -> None:
+    first = b"POST /api/v1/records HTTP/1.1\r\nx-first: "
+    assert served.turns((first, post("a")), (post("b"),)) == [(200, accepted("a")), (200, accepted("b"))]
+    assert served.turns((post("c") + b"P",), (post("d"),))[1][0] == 400
+    assert begun == ["request"] * 4
+    assert sorted(map(str, served.names())) == ["a", "b", "c", "first"]
+
+
+@pytest.mark.parametrize("before", [[], [post("a")]])
+def test_the_application_waits_for_a_body_that_is_late(
+    served: Served, before: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShortcutProtocol, "patience", 0.0)
+    assert served.turns(*[(data,) for data in before], halves(post("b")))[-1] == (200, accepted("b"))
+    assert served.usual == ["/api/v1/records"]
+
+
 REFUSED = {
     "no key": (request(b"[]", JSON), 401),
     "an unknown key": (request(b"[]", b"x-api-key: no\r\n"), 401),
@@ -180,7 +262,7 @@ REFUSED = {
 def test_a_refused_request_gets_the_same_reply_on_both_ways(served: Served, why: str) -> None:
     whole, expected = REFUSED[why]
     head, _, body = whole.partition(b"\r\n\r\n")
-    pieces = (head + b"\r\n\r\n", body) if body else (head, b"\r\n\r\n")
+    pieces = (head + b"\r\n\r\n", body[:1], body[1:]) if body else (head, b"\r\n\r\n")
     short, usual = served.send(whole), served.send(*pieces)
     assert short == usual
     assert short[0][0] == expected
