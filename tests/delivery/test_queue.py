@@ -32,6 +32,13 @@ def test_everything_arrives_in_order() -> None:
     assert (queue.delivery.written, queue.queued) == (1200, 0)
 
 
+class _Stream(Span):
+    """A call whose response was streamed, of the maximum size."""
+
+    streaming = True
+    size = _queue.LONGEST_STREAM_AHEAD
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_next_spans_are_shown_before_each_is_read(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "strict", False)
@@ -48,10 +55,11 @@ def test_the_next_spans_are_shown_before_each_is_read(fails: bool, monkeypatch: 
     with line._work:
         put(line, *names)
         Span(line.put, "large", "span").set(input="x" * _queue.LONGEST_AHEAD).end()
+        line.put(_Stream(line.put, "stream", "span"))
     assert line.flush(5)
-    assert [record.id for record in sink.records] == [*names, "large"]
-    assert [len(group) for group in seen] == [_queue.AHEAD, _queue.AHEAD, _queue.AHEAD, 1]
-    assert [name for group in seen for name in group] == names
+    assert [record.id for record in sink.records] == [*names, "large", "stream"]
+    assert [len(group) for group in seen] == [_queue.AHEAD, _queue.AHEAD, _queue.AHEAD, 2]
+    assert [name for group in seen for name in group] == [*names, "stream"]
     assert _guard.failures.pop("looking ahead", 0) == (4 if fails else 0)
 
 

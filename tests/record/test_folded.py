@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autolog._delivery.queue import AHEAD, LONGEST_AHEAD
+from autolog._delivery.queue import AHEAD, LONGEST_STREAM_AHEAD
 from autolog._record import folded as _folded
 from autolog._record.folded import fold
 from autolog._record.streams import read_events
@@ -98,12 +98,14 @@ def test_events_are_folded_together_as_each_on_its_own(seed: int, monkeypatch: p
 
 
 def test_streams_that_are_searched_together_and_then_read_are_folded_once() -> None:
-    streams = [sse(chat([f"{number} w{at}" for at in range(20)])) for number in range(AHEAD)]
+    length = LONGEST_STREAM_AHEAD // len(sse(chat(["0 w0"])[1:2]))
+    streams = [sse(chat([f"{number} w{at}" for at in range(length)])) for number in range(AHEAD)]
+    assert LONGEST_STREAM_AHEAD < len(streams[0]) < 2 * LONGEST_STREAM_AHEAD
+    streams = [stream[:LONGEST_STREAM_AHEAD] for stream in streams]
     _folded._fold_short.cache_clear()
     for stream in [*streams, *streams]:
         fold(stream)
     assert _folded._fold_short.cache_info().misses == AHEAD
-    assert _folded._SHORT >= LONGEST_AHEAD
 
 
 def test_pieces_that_may_be_something_by_themselves_are_told() -> None:
