@@ -149,10 +149,7 @@ def _limit(item: pytest.Item) -> float | None:
 
 
 def _check(records: Records, limit: float) -> None:
-    calls = [record for record in records if record.kind == "llm"]
-    spent = sum(record.cost or 0.0 for record in calls)
-    unknown = sum(record.cost is None and record.status == "ok" for record in calls)
-    if spent > limit:
-        more = f", and {unknown} more of unknown cost" if unknown else ""
-        number = f"{len(calls)} LLM call{'' if len(calls) == 1 else 's'}"
-        pytest.fail(f"{number} cost ${spent:.6f}{more}; the budget is ${limit:.6f}", pytrace=False)
+    from autolog.testing._budget import budget_problem
+
+    if (problem := budget_problem(records, limit)) is not None:
+        pytest.fail(problem, pytrace=False)

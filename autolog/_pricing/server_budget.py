@@ -13,6 +13,8 @@ from autolog._record.keys import key_hint
 
 #: Seconds that a call waits to connect to the server, and for its complete reply.
 TIMEOUT = 5.0
+#: Seconds that a settlement waits for the server: less than the exit of a program leaves for the records behind it.
+SETTLEMENT_TIMEOUT = 1.0
 
 
 class ServerBudget:
@@ -46,7 +48,7 @@ class ServerBudget:
         if (key := key_hint(exchange.request.headers)) is not None:
             about["key"] = key
         body = {"id": number, "bound": bound, "seconds": seconds, **about}
-        decision = self._post("/api/v1/reservations", body).json()
+        decision = self._post("/api/v1/reservations", body, TIMEOUT).json()
         return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:
@@ -59,11 +61,11 @@ class ServerBudget:
             httpx2.HTTPError: if the server cannot be reached, or answers with an error.
         """
         if self._reachable:
-            self._post(f"/api/v1/reservations/{number}/settlement", {"cost": cost})
+            self._post(f"/api/v1/reservations/{number}/settlement", {"cost": cost}, SETTLEMENT_TIMEOUT)
 
-    def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+    def _post(self, path: str, body: dict[str, Any], timeout: float) -> httpx2.Response:
         try:
-            response = self._client.post(path, json=body)
+            response = self._client.post(path, json=body, timeout=timeout)
         except httpx2.TransportError:
             self._reachable = False
             raise

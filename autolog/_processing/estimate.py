@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import threading
+from time import monotonic
 from typing import Any
 
 from autolog._guard import logger
@@ -19,6 +21,11 @@ ENCODING = "o200k_base"
 #: (https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken, read 2026-11).
 PER_MESSAGE = 3
 PER_ANSWER = 3
+#: Seconds that records wait for a tokenizer that is being loaded, and those until loading one is tried again.
+PATIENCE = 1.0
+RETRY = 60.0
+#: The most models whose tokenizers are remembered.
+_MOST_MODELS = 256
 
 
 def import_ahead() -> None:
@@ -54,17 +61,60 @@ def estimate(record: Record, facts: Facts) -> None:
         record.usage_input_tokens = sum(len(encoding.encode_ordinary(text)) for text in given) + _frame(facts)
         record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in output)
     except Exception as error:  # noqa: BLE001 - tables are fetched over the network, and regular expressions may fail
-        logger.debug("cannot estimate tokens", exc_info=error)
         facts.unbilled_reason = f"tiktoken failed: {type(error).__name__}: {error}"
+        if type(error) not in _warned:
+            _warned.add(type(error))
+            logger.warning("the tokens of streams without usage are not estimated: %s", facts.unbilled_reason)
     else:
         record.extra = {**record.extra, "usage_estimated": f"tiktoken {encoding.name}"}
 
 
+class _Loading:
+    """Loads a model's tokenizer on a thread of its own: tiktoken may fetch its table, and waits without an end."""
+
+    def __init__(self, tiktoken: Any, model: str) -> None:
+        self.begun = monotonic()
+        self.ended = threading.Event()
+        self.encoding: Any = None
+        self.error: Exception | None = None
+        threading.Thread(target=self._load, args=(tiktoken, model), name="autolog-tiktoken", daemon=True).start()
+
+    def _load(self, tiktoken: Any, model: str) -> None:
+        try:
+            try:
+                self.encoding = tiktoken.encoding_for_model(model)
+            except KeyError:
+                self.encoding = tiktoken.get_encoding(ENCODING)
+        except Exception as error:  # noqa: BLE001 - raised again for each record
+            self.error = error
+        finally:
+            self.ended.set()
+
+
+_loading: dict[str, _Loading] = {}
+#: The kinds of failures that the log has named.
+_warned: set[type[Exception]] = set()
+
+
 def _encoding(tiktoken: Any, model: str | None) -> Any:
-    try:
-        return tiktoken.encoding_for_model(model or "")
-    except KeyError:
-        return tiktoken.get_encoding(ENCODING)
+    """Return a model's tokenizer. While one is being loaded, only the first record waits.
+
+    Raises:
+        Exception: if it cannot be loaded, or has not been yet.
+    """
+    model = model or ""
+    loading = _loading.get(model)
+    if loading is None or (loading.encoding is None and monotonic() - loading.begun > RETRY):
+        busy = any(not other.ended.is_set() for other in _loading.values())
+        if len(_loading) >= _MOST_MODELS:
+            _loading.clear()
+        loading = _loading[model] = _Loading(tiktoken, model)
+        loading.ended.wait(0 if busy else PATIENCE)
+    if loading.error is not None:
+        raise loading.error.with_traceback(None)
+    if loading.encoding is None:
+        raise TimeoutError("its table has not arrived yet")
+    return loading.encoding
 
 
 def _frame(facts: Facts) -> int:

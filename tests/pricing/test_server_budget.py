@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from spenders import COST, spend
 
 import autolog
 from autolog import _guard
+from autolog._pricing import server_budget
 from autolog.errors import ConfigError
 
 
@@ -101,6 +103,19 @@ def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> 
 def test_only_then_and_unpriced_go_with_a_servers() -> None:
     with pytest.raises(ConfigError, match="sets the limits"):
         autolog.configure(budgets=[{"server": True, "limit": 1}])
+
+
+def test_a_settlement_does_not_hold_what_is_behind_it_for_as_long_as_a_call_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_budget, "TIMEOUT", 600.0)
+    monkeypatch.setattr(server_budget, "SETTLEMENT_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        budget = server_budget.ServerBudget(url, None, autolog.BudgetExceeded, "allow", "allow")
+        with pytest.raises(httpx2.ReadTimeout):
+            budget.settle("1", 0.1)
+        budget.settle("2", 0.1)  # is not sent
 
 
 @pytest.mark.parametrize("unreserved", ["allow", "refuse"])

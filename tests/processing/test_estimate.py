@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from autolog._pricing.bill import price_record
+from autolog._processing import estimate as estimate_module
 from autolog._processing.estimate import PER_ANSWER, PER_MESSAGE, estimate
 from autolog._reading.describe import describe
 from autolog._record.record import Record
@@ -17,6 +20,14 @@ tiktoken = pytest.importorskip("tiktoken")
 LETTERS = tiktoken.Encoding(
     "letters", pat_str=r".", mergeable_ranks={bytes([n]): n for n in range(256)}, special_tokens={}
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded() -> Iterator[None]:
+    estimate_module._loading.clear()
+    estimate_module._warned.clear()
+    yield
+    estimate_module._loading.clear()
 
 
 @pytest.fixture
@@ -76,6 +87,45 @@ def test_what_cannot_be_counted_says_why(monkeypatch: pytest.MonkeyPatch) -> Non
     record = estimated(stream({"messages": []}, {"content": "Hi"}))
     assert record.cost is None
     assert "no network" in (record.cost_details or {})["unknown"]
+
+
+def test_only_the_first_record_waits_for_a_table_that_does_not_arrive(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrives, asked = threading.Event(), []
+
+    def load(model: str) -> Any:
+        asked.append(model)
+        arrives.wait()
+        return LETTERS
+
+    monkeypatch.setattr(tiktoken, "encoding_for_model", load)
+    monkeypatch.setattr(estimate_module, "PATIENCE", 0.01)
+    for _ in range(3):
+        record = estimated(stream({"messages": []}, {"content": "Hi"}))
+        assert "its table has not arrived yet" in (record.cost_details or {})["unknown"]
+    assert len(asked) == 1
+    assert caplog.text.count("are not estimated: tiktoken failed: TimeoutError") == 1
+    arrives.set()
+    estimate_module._loading["gpt-4o"].ended.wait()
+    assert estimated(stream({"messages": []}, {"content": "Hi"})).usage_output_tokens == 2
+    assert len(asked) == 1
+
+
+def test_loading_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = iter([OSError("no network"), LETTERS])
+
+    def load(model: str) -> Any:
+        result = next(results)
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    monkeypatch.setattr(tiktoken, "encoding_for_model", load)
+    for _ in range(2):
+        assert "no network" in (estimated(stream({"messages": []}, {"content": "Hi"})).cost_details or {})["unknown"]
+    monkeypatch.setattr(estimate_module, "RETRY", -1.0)
+    assert estimated(stream({"messages": []}, {"content": "Hi"})).usage_output_tokens == 2
 
 
 def test_a_missing_tiktoken_is_named_and_not_searched_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
