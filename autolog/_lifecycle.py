@@ -166,6 +166,9 @@ class ForkGate:
     It protects calls into SQLite and OpenSSL, which have process-wide locks: a child forked while one is held deadlocks
     as soon as it needs that lock, at its exit at the latest. A fork waits, for `LOCKS_TIMEOUT` at most, until all such
     blocks have ended, and lets none begin meanwhile.
+
+    Attributes:
+        was_empty: whether no thread was inside when the process was forked; only of use in the child.
     """
 
     def __init__(self) -> None:
@@ -173,6 +176,7 @@ class ForkGate:
 
     def reset(self) -> None:
         """Open the gate with no thread inside: initially, and in a forked child, which has no other thread."""
+        self.was_empty = not getattr(self, "_inside", None)
         self._inside: dict[int, int] = {}
         self._forking: int | None = None
         self._gate = RLock()

@@ -6,12 +6,14 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from autolog._lifecycle import in_c_library
+from autolog._lifecycle import after_fork_in_child, in_c_library
 from autolog._native import sleep
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
@@ -25,9 +27,49 @@ class Connection(sqlite3.Connection):
     It supports weak references, so that its own SQL functions can refer to it without a cycle.
     """
 
+    def __init__(self, database: str | os.PathLike[str], *args: Any, **options: Any) -> None:
+        super().__init__(database, *args, **options)
+        if database != ":memory:":
+            _to_files.add(self)
+
     def __del__(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # it was not opened at all
             self.close()
+
+
+#: The connections to files, for as long as they exist.
+_to_files: weakref.WeakSet[Connection] = weakref.WeakSet()
+#: The inherited connections that could not be closed, and must not be closed later either.
+_inherited: list[Connection] = []
+
+
+@after_fork_in_child
+def _close_inherited() -> None:
+    """Close the parent's connections in a forked child, so that the child's own ones get locks.
+
+    SQLite counts the locks of a process on a file in memory, which a child inherits, unlike the locks themselves. While
+    it has a connection of its parent's, those that it opens take the parent's locks for theirs. Once the parent has
+    ended, the next process to open the file would believe itself alone, empty the index that the child has mapped into
+    its memory (which kills it), and delete the log that the child goes on writing to.
+    """
+    for db in list(_to_files):
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it has been closed already
+            if db.in_transaction or not in_c_library.was_empty:  # closing it would change the file, or wait for ever
+                _inherited.append(db)
+            else:
+                forgo_last_checkpoint(db)
+                db.close()
+
+
+def forgo_last_checkpoint(db: sqlite3.Connection) -> None:
+    """Let a connection's closing copy nothing from the write-ahead log into the file.
+
+    The next connection reads the log from its beginning up to any damage.
+    """
+    if sys.version_info >= (3, 12):
+        db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
+    else:
+        db.interrupt()  # nothing runs now, so this concerns the checkpoint
 
 
 class Damaged(StoreError):  # noqa: N818 - it says what the file is

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from autolog._sqlite import Connection
+from autolog._sqlite import Connection, use_write_ahead_log
+from autolog.stores import open_store
+from autolog.stores.query import Query
+
+posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 
 
 def test_a_connection_is_closed_with_its_last_reference(tmp_path: Path) -> None:
@@ -26,3 +33,46 @@ def test_a_connection_is_closed_with_its_last_reference(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):  # and no warning of an exception that is ignored
         sqlite3.connect(tmp_path / "missing" / "logs.db", factory=Connection)
     gc.collect()
+
+
+@posix
+def test_a_forked_child_that_outlives_its_parent_keeps_what_it_writes(tmp_path: Path) -> None:
+    code = """
+import os, subprocess, sys
+import autolog
+READ = "import sqlite3; sqlite3.connect('.autolog/logs.db').execute('SELECT count(*) FROM log').fetchall()"
+with autolog.span("parent"): pass
+autolog.flush()
+if os.fork(): os._exit(0)  # as a daemon does
+for _ in range(3):
+    with autolog.span("child"): pass
+    autolog.flush()
+    subprocess.run([sys.executable, "-c", READ], check=True)  # if no other process has a lock, this one empties the index
+print(autolog.status()["written"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
+    assert store.count(Query()) == 4
+    store.close()
+
+
+@posix
+def test_a_forked_child_leaves_the_connection_of_an_open_transaction_alone(tmp_path: Path) -> None:
+    writing = sqlite3.connect(tmp_path / "logs.db", isolation_level=None, factory=Connection)
+    use_write_ahead_log(writing)
+    writing.execute("CREATE TABLE log (n)")
+    reading = sqlite3.connect(tmp_path / "logs.db", factory=Connection)
+    writing.execute("BEGIN IMMEDIATE")
+    writing.execute("INSERT INTO log VALUES (1)")
+    if (child := os.fork()) == 0:
+        try:
+            reading.execute("SELECT 1")
+        except sqlite3.ProgrammingError:  # this one is closed
+            os._exit(0 if writing.in_transaction else 2)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    writing.execute("COMMIT")
+    assert reading.execute("SELECT n FROM log").fetchall() == [(1,)]
+    writing.close()
+    reading.close()

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import os
 import sqlite3
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
-from autolog._sqlite import Connection, Traces, check_is_file, identity_of, translated
+from autolog._sqlite import Connection, Traces, check_is_file, forgo_last_checkpoint, identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -121,7 +120,7 @@ class SQLiteFile:
             if self._traces.log is not None and Traces.of(self.path).log is None:
                 with contextlib.suppress(sqlite3.Error):  # save what only the deleted log contains
                     self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            _forgo_last_checkpoint(self._writer)
+            forgo_last_checkpoint(self._writer)  # the log may be damaged
             self._reopen()
             self._writer.execute("BEGIN IMMEDIATE")
         return self._writer
@@ -282,17 +281,6 @@ class SQLiteFile:
             if reader is not None and self._local.opened[0] == os.getpid():
                 reader.close()
                 self._local.opened = None
-
-
-def _forgo_last_checkpoint(db: sqlite3.Connection) -> None:
-    """Let a connection's closing copy nothing from the log into the file, because the log may be damaged.
-
-    The next connection reads the log from its beginning up to the damage.
-    """
-    if sys.version_info >= (3, 12):
-        db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
-    else:
-        db.interrupt()  # nothing runs now, so this concerns the checkpoint
 
 
 def _version_of(db: sqlite3.Connection) -> int:
