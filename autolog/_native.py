@@ -109,6 +109,8 @@ class Thread:
         Raises:
             RuntimeError: if no more threads can be started, or the interpreter is shutting down.
         """
+        if sys.is_finalizing():  # until Python 3.11 it would wait for ever, for a thread that never runs
+            raise RuntimeError("can't create new thread at interpreter shutdown")
         self._started_by = threading.get_native_id()
         self._ended.acquire()
         try:

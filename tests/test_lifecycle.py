@@ -456,6 +456,23 @@ def test_exit_closes_every_queue() -> None:
     assert [(queue.accepting, queue.delivery.written) for queue in queues] == [(False, 1)] * 4
 
 
+def test_a_span_that_a_finalizer_ends_as_python_shuts_down_is_kept(tmp_path: Path) -> None:
+    code, names, _ = named(
+        """
+        import sys
+        from autolog import autolog
+        class Late:
+            def __del__(self):
+                with autolog.span("late"): pass
+        sys.modules["late"] = Late()
+        with autolog.span("early"): pass  # and no other: until Python 3.11, a thread that starts in `late` never runs
+        """,
+        tmp_path,
+        silent=False,
+    )
+    assert (code, names) == (0, ["early", "late"])
+
+
 def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
     _, names, _ = named(
         """
