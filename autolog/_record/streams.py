@@ -65,7 +65,7 @@ def is_stream(body: bytes, content_type: str) -> bool:
 
 
 #: The beginning of server-sent events.
-_SSE = re.compile(rb"(?:data|event|id|retry)?:")
+_SSE = re.compile(rb"(?:data|event|id|retry|error)?:")
 
 
 def to_utf8(body: bytes) -> bytes:
@@ -107,6 +107,9 @@ def _sse_event(block: bytes, whole: bool) -> Iterator[Event]:
             data.append(line[5:])  # JSON decoders skip the blank after the colon
         elif line.startswith(b"event:"):
             name = line[6:].strip().decode(errors="replace")
+        elif line.startswith(b"error:"):  # llama.cpp's, in place of `data`
+            name = "error"
+            data.append(line[6:])
     value = decode_json(b"\n".join(data)) if data else None
     values = [value] if value is not None else map(decode_json, data)  # some servers omit the blank line between events
     named = False

@@ -158,11 +158,14 @@ _ANSWER = {
 def failed_part(body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the part of a response that holds an error, for `read_error`: the body, or a choice; None if none does.
 
-    OpenRouter reports a provider's error in the choice (https://openrouter.ai/docs/api-reference/overview).
+    OpenRouter reports a provider's error in the choice (https://openrouter.ai/docs/api-reference/overview), MiniMax its
+    own in `base_resp`, whose status is otherwise 0 (https://platform.minimax.io/docs/api-reference/errorcode).
     """
     alone = _MESSAGE_ALONE & body.keys() and (not _ANSWER & body.keys() or body.get("object") == "error")  # as vLLM's
     if body.get("error") or alone:
         return body
+    if "base_resp" in body and (code := mapping(body["base_resp"]).get("status_code")):
+        return {"code": code, "message": mapping(body["base_resp"]).get("status_msg")}
     choices = body.get("choices")
     return next((choice for choice in objects(choices) if choice.get("error")), None) if choices else None
 

@@ -39,7 +39,7 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     for event in events:
         failed = event.name == "error" or ("choices" not in event.data and failed_part(event.data))
         if failed and not event.data.get("error"):
-            body["error"] = event.data or event.text
+            body["error"] = failed_part(event.data) or event.data or event.text
             continue
         for key, value in event.data.items():
             if key == "choices":

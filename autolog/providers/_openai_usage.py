@@ -92,17 +92,19 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int | None:
     """Return the number of cached tokens, in the details or beside them; a number that is not 0 wins."""
     inside = count(details.get("cached_tokens"))
-    beside = None if inside or _BESIDE.isdisjoint(usage) else first_count(usage, *_CACHED)
-    return inside or beside or (beside if inside is None else inside)
+    if inside or _BESIDE.isdisjoint(usage):
+        return inside
+    known = [number for name in _CACHED if (number := count(usage.get(name))) is not None]
+    return next(filter(None, known), known[0] if inside is None and known else inside)
 
 
 def contradiction(usage: dict[str, Any]) -> str | None:
     """Return what a usage object says twice and differently, so that its reading is only likely; None if nothing."""
-    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    inner: dict[str, Any] = details if isinstance(details, dict) else {}
-    if not _BESIDE.isdisjoint(usage):
-        cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
-        if len(cached) > 1:
+    details = [usage[name] for name in _INPUT_DETAILS if isinstance(usage.get(name), dict)]
+    inner: dict[str, Any] = details[0] if details else {}
+    if not _BESIDE.isdisjoint(usage) or len(details) > 1:
+        beside = [count(usage.get(name)) for name in _CACHED]
+        if len({*beside, *(count(inside.get("cached_tokens")) for inside in details)} - {None, 0}) > 1:
             return "the response says two numbers of cached tokens"
         hit, miss = count(usage.get("prompt_cache_hit_tokens")), count(usage.get("prompt_cache_miss_tokens"))
         if None not in (hit, miss) and total(hit, miss) != count(usage.get("prompt_tokens")):

@@ -87,6 +87,7 @@ def test_a_completion() -> None:
         ({"content": None, "refusal": "No."}, "No."),
         ({"content": [{"type": "text", "text": "So."}]}, "So."),
         ({"content": ""}, None),
+        ({"content": None, "audio": {"id": "a", "transcript": "Yes."}}, "Yes."),
     ],
 )
 def test_what_was_said(message: dict[str, Any], shown: str | None) -> None:
@@ -100,6 +101,7 @@ def test_what_was_said(message: dict[str, Any], shown: str | None) -> None:
         {"error": "too large"},
         {"message": "too large"},
         {"detail": "too large"},
+        {"choices": None, "base_resp": {"status_code": 1026, "status_msg": "too large"}},
     ],
 )
 def test_an_error_inside_of_a_success(body: dict[str, Any]) -> None:

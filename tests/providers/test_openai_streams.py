@@ -108,6 +108,9 @@ def test_choices_without_an_index_are_told_apart_by_their_order() -> None:
         pytest.param(Event(None, {"object": "error", "message": "died", "code": 500}), ("500", "died"), id="an object"),
         pytest.param(Event(None, {"detail": "died"}), (None, "died"), id="a detail"),
         pytest.param(
+            Event(None, {"base_resp": {"status_code": 1013, "status_msg": "died"}}), ("1013", "died"), id="a status",
+        ),
+        pytest.param(
             Event(None, {"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "died"}}]}),
             ("502", "died"), id="in the choice",
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autolog.providers._openai_usage import cost_uncertainty, read_usage, reported_cost, usage_in
+from autolog.providers._openai_usage import contradiction, cost_uncertainty, read_usage, reported_cost, usage_in
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,33 @@ def test_details_in_both_spellings() -> None:
         "input_tokens_details": {"cached_tokens": 4},
     }
     assert read_usage(usage).cache_read == 4
+
+
+@pytest.mark.parametrize(
+    ("usage", "read"),
+    [
+        ({"cached_tokens": 0, "prompt_cache_hit_tokens": 3, "prompt_cache_miss_tokens": 6}, 3),
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "cached_tokens": 0, "num_cached_tokens": 3}, 3),
+        ({"prompt_tokens_details": {}, "cached_tokens": 0}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "cached_tokens": None}, 0),
+        ({"cached_tokens": None}, None),
+    ],
+)
+def test_cached_tokens_are_read_wherever_a_number_is(usage: dict[str, Any], read: int | None) -> None:
+    assert read_usage({"prompt_tokens": 9, **usage}).cache_read == read
+    assert contradiction({"prompt_tokens": 9, **usage}) is None
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 1}, "input_tokens_details": {"cached_tokens": 2}},
+        {"prompt_tokens_details": {"cached_tokens": 1}, "prompt_cache_hit_tokens": 2},
+        {"cached_tokens": 1, "num_cached_tokens": 2},
+    ],
+)
+def test_two_numbers_of_cached_tokens_are_a_contradiction(usage: dict[str, Any]) -> None:
+    assert contradiction({"prompt_tokens": 9, **usage}) == "the response says two numbers of cached tokens"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ def test_data_over_several_lines_is_one_event() -> None:
     ]
 
 
+def test_an_error_in_place_of_data_is_an_event() -> None:
+    body = b'error: {"code": 500, "message": "out of slots"}\n\n'  # as llama.cpp's server ends a stream
+    assert is_stream(body, "text/plain")
+    assert [(event.name, event.data["message"]) for event in read_events(body, "")] == [("error", "out of slots")]
+
+
 @pytest.mark.parametrize("kind", ["text/event-stream", AWS])
 def test_one_object_is_no_stream_whatever_it_is_called(kind: str) -> None:
     assert not is_stream(b' {"error": {"message": "no"}}'.strip(), kind)
