@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from autolog._redaction.blocks import blocks_in
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
-from autolog._redaction.letters import late, patterns
+from autolog._redaction.letters import late, patterns, signs_of
 from autolog._redaction.names import holds_password, looks_random, names_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
@@ -52,9 +52,10 @@ _DASHED: tuple[_Place, ...] = (
 )  # fmt: skip
 #: The password of a database's user, as in `IDENTIFIED BY '...'`, perhaps after the way in which it is checked.
 _BY = rb"(?: with [^\s]{1,40})? by "
-_IDENTIFIED = (rb"b(?<=identified b)y ", rb"b(?<=password b)y ")
-_STORED_LOGIN = rb"\"auth(?=[\\\"])"
-_LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
+_IDENTIFIED = (rb"by (?<=identified by )", rb"by (?<=password by )")
+_STORED_LOGIN = rb"uth(?<=\"auth)(?=[\\\"])"
+_LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/magic(?:-?link)?/", rb"/invite/",
+          rb"/verify(?:-?email)?/", rb"/activate/")  # fmt: skip
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
 _CALL = rb"\((?<=[chlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
@@ -64,7 +65,8 @@ _CALL = rb"\((?<=[chlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
 #: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     # Links that log a user in, and Docker's stored logins
-    ((_LINK + rb"[\w-]{20}",), ((_LINK + rb"([\w-]{20,512})", looks_random),)),
+    (tuple(link + rb"[\w-]{20}" for link in _LINKS),
+     ((rb"(?:" + b"|".join(_LINKS) + rb")([\w-]{20,512})", looks_random),)),
     ((_STORED_LOGIN,), ((rb"auth" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
@@ -73,18 +75,18 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass(?:word|wd|phrase)?) " +
       MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
       rb"-(?<=impacket-)"), _DASHED),
-    ((rb"/(?<=[ \tnrt]/)(?:user:|add\b)",),
+    ((rb"/user:(?<=[ \tnrt]/user:)", rb"/add\b(?<=[ \tnrt]/add)"),
      ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )(?!/)" + WORD, is_given),
       (rb"net user \S{1,64} " + WORD, is_given))),
     ((rb"/p(?:ass)?:",),
      ((rb"/(?<=\s/)pass:" + MAYBE_QUOTE + WORD, is_given),
       (rb"rdp [^\n]{0,100}?/p:" + MAYBE_QUOTE + WORD, is_given))),
-    ((rb"q(?<=sq)lplus ",),
+    ((rb"plus (?<=sqlplus )",),
      ((rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
     ((rb"\| ?(?=[scp])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
      ((rb"echo (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE +
        rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
-    ((rb"<(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)(?<=chpasswd <<<)",),
+    ((rb"<(?<=chpasswd <<<)(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)",),
      ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given),)),
     # Code: a user and a password in one call
     ((_CALL,), ((_CALL, is_given),)),
@@ -94,7 +96,7 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"j(?:(?<=eyj)|(?<=ls0tls1crudj))",),
      ((rb"(ls0tls1crudjti[a-z0-9+/=]{20,}+)", holds_private_key),
       (rb"(eyj(?<![\w.+/-]eyj)[\w+/-]{20,}+={0,2})(?![\w.])", holds_named_secret))),
-    ((rb"\"kty",),
+    ((rb"kty(?<=\"kty)",),
      ((rb"\"(?:d|k|p|q|dp|dq|qi)" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + rb"([\w-]{20,2048})", _anything),)),
     ((rb":(?<=phrase:)",),
      ((rb"phrase:(?:(?<=seed phrase:)|(?<=recovery phrase:)|(?<=mnemonic phrase:)) ?" + MAYBE_QUOTE +
@@ -310,7 +312,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 _SIGNED: tuple[Signed, ...] = (
     *((signs, _search_for(places)) for signs, places in _PLACES),
     ((rb"j(?<=eyj)",), _web_tokens), ((rb"j(?<=eyj)",), _tokens), ((rb"-(?<=----)(?:end|[- ]begin) ",), key_blocks_in),
-    ((_PROOF.pattern,), _proofs), ((rb"_(?<=wpa_)passphrase ", rb"m(?<=nm)cli\b"), _networks),
+    ((_PROOF.pattern,), _proofs), ((rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"), _networks),
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
 #: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
@@ -321,10 +323,10 @@ _SIGNED_IN_BODIES: tuple[Signed, ...] = (
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
     _STORED_LOGIN: b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
-    rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:",
+    rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
-    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"_(?<=wpa_)passphrase ": b"pass",
-    rb"m(?<=nm)cli\b": b"nmcli", VALUES: INSERT_INTO,
+    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"passphrase (?<=wpa_passphrase )": b"pass",
+    rb"cli\b(?<=nmcli)": b"nmcli", VALUES: INSERT_INTO,
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.
 _WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw", b"rootpw", b"secret"})
@@ -342,10 +344,9 @@ def signs_in_texts() -> Iterator[bytes]:
     """Yield the signs of credentials in decoded texts, except those of commands, rows and private keys."""
     for signs, search in (*_SIGNED, *IN_STATEMENTS):
         yield from signs if search not in (inserts_in, key_blocks_in) else ()
-    words = [word for word in _WORDS_IN_LINES if not word.startswith(b"p")]
-    yield from (pattern.pattern for pattern in patterns(dict.fromkeys(words, _LINE_SIGN)))
-    rests = (_NAME_OF_ONE[1:] + _AFTER_NAME, rb"ass(?:word)?" + _LINE_SIGN, PASSWORD_IN_FILE[1:])
-    yield rb"p(?=[aws])(?:" + b"|".join(rests) + rb")"
+    yield from signs_of(dict.fromkeys(_WORDS_IN_LINES, _LINE_SIGN))
+    yield from (name + _AFTER_NAME for name in (rb"pass(?:word|wd|phrase|code)?", rb"pwd?", rb"psk"))
+    yield PASSWORD_IN_FILE
 
 
 def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:

@@ -47,6 +47,21 @@ def patterns_by_words(words: Mapping[bytes, bytes]) -> Iterator[tuple[frozenset[
         yield frozenset(group), late(letter + b"(?:" + b"|".join(leads) + b")")
 
 
+def signs_of(words: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Yield the patterns of `patterns` in parts that begin with two literal bytes, so that `Places` tries few of them.
+
+    Args:
+        words: each word, with a regular expression that has to match after it.
+    """
+    for letter, group in _by_letter(words):
+        begun: dict[tuple[bytes, bytes], list[bytes]] = {}
+        for word in group:
+            before, _, rest = word.partition(letter)
+            begun.setdefault((rest[:1], words[word]), []).append(rest[1:] + (rb"(?<=%s)" % word if before else b""))
+        for (second, follows), rests in begun.items():
+            yield letter + second + b"(?:" + b"|".join(rests) + b")" + follows
+
+
 def _by_letter(words: Iterable[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
     left = list(words)
     for letter in _LETTERS:
@@ -85,10 +100,10 @@ class Words:
 def alternatives(choices: Iterable[bytes]) -> bytes:
     """Combine regular expressions into one, grouped by their first character, so that a search tries few of them.
 
-    Expressions that do not begin with a letter or digit are tried at every position.
+    Expressions that begin with a special character are tried at every position.
     """
     by_start: dict[bytes, list[bytes]] = {}
     for choice in choices:
-        start = choice[:1] if choice[:1].isalnum() else b""
+        start = choice[:1] if choice[:1] == re.escape(choice[:1]) else b""
         by_start.setdefault(start, []).append(choice[len(start) :])
     return b"|".join(start + b"(?:" + b"|".join(rests) + b")" for start, rests in by_start.items())

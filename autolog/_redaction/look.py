@@ -13,7 +13,7 @@ from autolog._redaction.blocks import may_hold_column
 from autolog._redaction.credentials import WORDS, may_hold_credential
 from autolog._redaction.encoded import holds_within
 from autolog._redaction.keys import may_hold_key
-from autolog._redaction.letters import LatePattern, Words, patterns_by_words
+from autolog._redaction.letters import LatePattern, Words, patterns_by_words, signs_of
 from autolog._redaction.names import (
     PARAMETERS,
     holds_code,
@@ -88,7 +88,7 @@ _LEADING = tuple(patterns_by_words(_LEADS))
 
 def names_in_texts() -> Iterator[bytes]:
     """Yield the signs of secrets that are recognised by their names, in decoded texts."""
-    yield from (pattern().pattern for _, pattern in patterns_by_words(_leads_to(_NAMED_IN_TEXT)))
+    yield from signs_of(_leads_to(_NAMED_IN_TEXT))
 
 
 _WANTED = {

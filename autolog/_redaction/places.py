@@ -290,7 +290,7 @@ _FILES = (
 PASSWORD_IN_FILE = rb"password" + _BLANK + rb"{1,8}[a-z._/:-]{0,200}+[^\sa-z._/:\"\\]"
 #: The signs of those and of passwords in URLs.
 SIGNS_OF_FILES = (
-    rb"_(?=auth)auth ?=", rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:", rb"c(?<=jdbc):oracle:",
+    rb"uth(?<=_auth) ?=", rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:", rb"c:oracle:(?<=jdbc:oracle:)",
     rb":(?=//[^\s/@\"']{1,780}@)",
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from autolog._redaction.letters import LatePattern, late
+from autolog._redaction.letters import LatePattern, alternatives, late
 from autolog._redaction.spans import Search
 
 #: Patterns of which at least one matches every lower-case text, escaped or not, in which the search finds something.
@@ -72,7 +72,8 @@ class Places:
     """Finds the places of many signs in long texts.
 
     Args:
-        signs: returns the signs, which are combined on first use.
+        signs: returns the signs, which are combined on first use. A sign should begin with two literal bytes, neither
+            of them optional: of those with the same two, none is tried where only the first occurs.
     """
 
     def __init__(self, signs: Callable[[], Iterable[bytes]]) -> None:
@@ -84,7 +85,8 @@ class Places:
         for sign in self._signs():
             first = sign[: 2 if sign.startswith(b"\\") else 1]
             grouped.setdefault(first, []).append(sign[len(first) :])
-        return [(first[-1:], re.compile(first + b"(?=" + b"|".join(rests) + b")")) for first, rests in grouped.items()]
+        together = ((first, first + b"(?=" + alternatives(rests) + b")") for first, rests in grouped.items())
+        return [(first[-1:], re.compile(pattern)) for first, pattern in together]
 
     def __call__(self, lowered: bytes) -> set[int]:
         """Return the offsets of all signs in a lower-case text."""

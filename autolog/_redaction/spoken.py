@@ -76,7 +76,7 @@ def spoken_beyond_ascii(text: str) -> Iterator[Span]:
 
 #: The phrase in which a message says what a code is for, and the code before it.
 AFTER_CODE = (
-    rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
+    rb"ur (?<=[0-9] is your )(?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
     rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
 )
 _FOR = re.compile(AFTER_CODE)

@@ -79,8 +79,8 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
-_CONNECTS = rb"\((?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\())"
-_SIGNS = rb"\((?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
+_CONNECTS = rb"\((?<=[oitn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\())"
+_SIGNS = rb"\((?<=[ne]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
 _CONNECT = re.compile(_CONNECTS + _ARGUMENT + rb"\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED)
 _SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
 
@@ -106,8 +106,8 @@ _HASHES = rb"\((?<=[dhtwy]\()(?:" + b"|".join(
 ) + rb")(?=\s?[bnu]?" + QUOTE + rb")"  # fmt: skip
 _ENCRYPTS, _LOGIN, _PRAGMA = (
     rb"\((?<=sym_encrypt\()",
-    rb"_(?<=sp_)add(?=login|linkedsrvlogin)",
-    rb"g(?<=prag)ma (?:re)?key",
+    rb"p_add(?<=sp_add)(?=login|linkedsrvlogin)",
+    rb"gma (?<=pragma )(?:re)?key",
 )
 _PASSED = tuple(re.compile(pattern + _QUOTED) for pattern in (
     _HASHES + rb"\s?[bnu]?", _ENCRYPTS + rb"[^()\n]{1,120},\s?", _PRAGMA + rb"\s?=\s?",
@@ -168,7 +168,7 @@ def _after_name(lowered: bytes, name: int) -> re.Match[bytes] | None:
 VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 #: These searches with their signs.
 IN_STATEMENTS: tuple[Signed, ...] = (
-    ((VALUES,), inserts_in), ((rb"<(?=input|meta)",), _inputs), ((rb"-(?<=form-)data",), _form_fields),
+    ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
     ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
 )  # fmt: skip

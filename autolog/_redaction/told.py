@@ -10,24 +10,24 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import patterns, signs_of
 from autolog._redaction.names import looks_random
 from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import MAYBE_QUOTE, Span
 
 _WORD = rb"(?=[^\s\d]{0,63}\d)([^\s\"'`\\,;&<>(){}\[\]|]{6,64}+)"
 #: A password after its name; it may be the old one of two.
-_AFTER = tuple(patterns(dict.fromkeys(
+_AFTER = dict.fromkeys(
     (b"password", b"passwd", b"passphrase", b"passcode", b"passwort", b"kennwort", b"pwd", b"pw", b"senha",
      b"wachtwoord"),
     rb"(?![a-z])" + MAYBE_QUOTE +
     rb"(?:(?: i use| was| changed| reset| set){0,2} (?:is|from|to) |(?:[ \t*_]|\\+t){1,8}+)" + MAYBE_QUOTE + _WORD,
-)))  # fmt: skip
+)  # fmt: skip
 #: A password or token before its name, at the end of a clause; it starts from the name.
-_NAMES = rb"(?:password|passphrase|passcode|secret|pin|token)"
-_BEFORE = re.compile(
-    MAYBE_QUOTE + _WORD + MAYBE_QUOTE + rb" is (?:the|my|your|our|his|her|a) (?:[\w-]{1,20} ){0,2}" + _NAMES + rb"\Z"
+_IS_MY_PASSWORD = (
+    rb"s (?<= is )(?:the|my|your|our|his|her|a) (?:[\w-]{1,20} ){0,2}(?:password|passphrase|passcode|secret|pin|token)"
 )
+_BEFORE = re.compile(MAYBE_QUOTE + _WORD + MAYBE_QUOTE + rb" i" + _IS_MY_PASSWORD + rb"\Z")
 _LAST = tuple(
     patterns(dict.fromkeys((b"password", b"passphrase", b"passcode", b"secret", b"token"),
                            rb"(?=[.,;:!?)\"'\s\\]|\Z)(?! [a-z]{3,20}\b(?<! for)(?<! and)(?<! but))"))
@@ -35,15 +35,16 @@ _LAST = tuple(
 #: What precedes a word.
 _BEGINNING = re.compile(rb"\A|[\s\"'`(]|\\n")
 #: A user and a password: `creds are ada/p4ss!`.
-_PAIR = tuple(patterns(dict.fromkeys(
+_PAIR = dict.fromkeys(
     (b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"password"),
     rb"(?: are| is)?:?\*{0,2} " + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE + rb" ?[/:] ?" + MAYBE_QUOTE +
     _WORD,
-)))  # fmt: skip
+)  # fmt: skip
 #: Words of which one occurs in every text with such a password, and the signs of these passwords in long texts.
 WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"kennwort",
                    b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
-SIGNS = tuple(pattern.pattern for pattern in (*_AFTER, *_PAIR, *_LAST))
+SIGNS = (*signs_of(_AFTER), *signs_of(_PAIR), _IS_MY_PASSWORD)
+_WITH_VALUE = (*patterns(_AFTER), *patterns(_PAIR))
 _SIGNS = frozenset("!@#$%^&*+?")
 
 
@@ -53,7 +54,7 @@ def told_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     Args:
         lowered: the text in lower case.
     """
-    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in (*_AFTER, *_PAIR)):
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _WITH_VALUE):
         if is_strong(text[slice(*found.span(1))].decode("latin-1")):
             yield found.span(1)
     for name in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _LAST):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from autolog._redaction.letters import Words, patterns
+from autolog._redaction.letters import Words, patterns, signs_of
 
 WORDS = {
     b"key": b"=",
@@ -31,6 +31,14 @@ def test_each_word_is_found_with_what_follows_it_and_not_without(word: bytes) ->
 def test_each_pattern_begins_with_one_letter_and_has_all_words_with_it() -> None:
     starts = [pattern.pattern[:1] for pattern in patterns(WORDS)]
     assert starts == [b"k", b"p", b"g", b"s"]
+
+
+def test_signs_begin_with_two_letters_and_match_where_the_patterns_do() -> None:
+    signs = list(signs_of(WORDS))
+    assert [sign[:2] for sign in signs] == [b"ke", b"ku", b"ki", b"p(", b"gn", b"sa"]  # `otp` ends in its rarest
+    text = b"; ".join(word + sign for word in WORDS for sign in (b"=", b":", b"s", b""))
+    by_sign = {found.start() for sign in signs for found in re.finditer(sign, text)}
+    assert by_sign == {found.start() for pattern in patterns(WORDS) for found in pattern.finditer(text)}
 
 
 @pytest.mark.parametrize(("text", "words"), [

@@ -35,6 +35,6 @@ def test_a_search_is_chosen_once_by_any_of_its_signs(
 
 @pytest.mark.parametrize("before", [0, 262_143, 262_144 - 3])
 def test_the_places_of_all_signs_are_found_even_where_they_overlap_or_cross_a_part(before: int) -> None:
-    places = Places(lambda: (rb"\$[0-9]{1,40}a", rb"\$(?=b)", rb"q(?<=sq)l"))
-    text = b"-" * before + b"$$111a sql $1b ql $b"
-    assert places(text) == {before + at for at in (1, 8, 18)}
+    places = Places(lambda: (rb"\$[0-9]{1,40}a", rb"\$(?=b)", rb"q(?<=sq)l", rb"q:"))
+    text = b"-" * before + b"$$111a sql $1b ql $b q: q;"
+    assert places(text) == {before + at for at in (1, 8, 18, 21)}
