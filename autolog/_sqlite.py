@@ -170,6 +170,20 @@ def identity_of(path: Path) -> Identity:
     return found.identity if found is not None and found.size else None
 
 
+def remove_emptied(path: Path, identity: Identity) -> None:
+    """Remove a database that was opened, with this identity, and has been emptied since, and what belongs to it.
+
+    Connections of other threads and processes hold locks on it for as long as they are open, which keep SQLite from
+    making a database of it. A new file takes its place instead, and they find that theirs has been deleted.
+    """
+    found = _trace_of(os.fspath(path))
+    if found is None or found.size or found.identity != identity:
+        return
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}{suffix}")  # noqa: PTH108 - the suffix follows the whole name
+
+
 def check_is_file(path: Path, url: str) -> None:
     """Check that nothing but a file is at `path`: opening a pipe would wait for its reader.
 

@@ -21,6 +21,7 @@ from autolog._sqlite import (
     check_is_file,
     identity_of,
     immediate,
+    remove_emptied,
     translated,
     use_write_ahead_log,
 )
@@ -130,6 +131,7 @@ class JournalFile:
             else:
                 self._local.inherited = before  # must not be closed in a forked child
             self._local.opened = (0, None)
+            remove_emptied(self.path, opened[1])
             self._local.db = self._open()
             self._local.opened = (os.getpid(), identity_of(self.path))
         db: sqlite3.Connection = self._local.db

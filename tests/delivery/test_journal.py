@@ -75,6 +75,18 @@ def test_a_file_that_is_deleted_is_made_anew_and_numbers_are_not_used_again(tmp_
     assert [record.id for record, _ in journal_in(tmp_path).claim(10)] == ["b"]
 
 
+def test_a_file_that_is_emptied_is_made_anew_even_if_others_have_it_open(tmp_path: Path) -> None:
+    journal, other = journal_in(tmp_path), journal_in(tmp_path)
+    journal.add([Record(id="a")])
+    for each in (journal, other):
+        each.wait_up_to(0.1)
+        assert [item.records for item in each.all_waiting()] == [1]
+    os.truncate(tmp_path / "journal.db", 0)
+    journal.add([Record(id="b")])
+    other.add([Record(id="c")])
+    assert [record.id for record, _ in journal_in(tmp_path).claim(10)] == ["b", "c"]
+
+
 def test_only_the_user_may_read_it(tmp_path: Path) -> None:
     journal = journal_in(tmp_path / "new")
     journal.add([Record(id="a")])

@@ -21,7 +21,15 @@ from pathlib import Path
 from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
-from autolog._sqlite import Connection, Traces, check_is_file, forgo_last_checkpoint, identity_of, translated
+from autolog._sqlite import (
+    Connection,
+    Traces,
+    check_is_file,
+    forgo_last_checkpoint,
+    identity_of,
+    remove_emptied,
+    translated,
+)
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -104,7 +112,8 @@ class SQLiteFile:
 
     def _reopen(self) -> None:
         self._opened = False
-        self._writer.close()
+        self._writer.close()  # the last connection saves what is in the write-ahead log
+        remove_emptied(self.path, self._identity)
         self.rollups, self.newest = Rollups(), 0
         self.bodies.start_over()
         self._open()

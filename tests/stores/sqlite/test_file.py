@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from waiting import until
 
 from autolog._delivery.journal import Journal
 from autolog._record.record import Record
@@ -112,6 +113,35 @@ def test_after_the_file_was_emptied_what_comes_is_kept(
     store.close()
     again = open_store(f"sqlite:///{tmp_path}/s.db")
     assert sorted(record.id for record in again.find(Query())) == kept
+
+
+def test_after_the_file_was_emptied_while_others_have_it_open_a_new_one_takes_what_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autolog.stores.sqlite._file.BUSY_TIMEOUT", 0.1)
+    url = f"sqlite:///{tmp_path}/s.db"
+    store, other = open_store(url), open_store(url)
+    store.write([Record(id="one")])
+    emptied, seen = threading.Event(), []
+
+    def read() -> None:
+        seen.append(other.count(Query()))
+        emptied.wait()
+        seen.append(other.count(Query()))
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(seen) == 2)
+    os.truncate(tmp_path / "s.db", 0)
+    store.write([Record(id="two")])
+    assert [record.id for record in store.find(Query())] == ["two"]
+    emptied.set()
+    for thread in threads:
+        thread.join()
+    assert seen == [1, 1, 1, 1]
+    other.write([Record(id="three")])
+    assert names_in(url) == {"two", "three"}
 
 
 def names_in(url: str) -> set[str]:
