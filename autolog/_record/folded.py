@@ -75,6 +75,8 @@ def fold(body: bytes) -> Folded:
 
 
 def _fold(body: bytes) -> Folded:
+    if body.startswith(b"{"):  # lines of JSON
+        return Folded(body, b"")
     separator = b"\r\n\r\n" if b"\r\n\r\n" in body[:4096] else b"\n\n"
     frame = _frame_of(list(_samples_in(body, separator)))
     folded = None if frame is None else _fold_run(body, frame, separator)
@@ -85,9 +87,10 @@ def _samples_in(body: bytes, separator: bytes) -> Iterator[bytes]:
     """Yield some events from the middle of a stream, without splitting all of it."""
     for at in range(len(body) // 4, 3 * len(body) // 4, len(body) // (2 * _FEW_SAMPLES) + 1):
         before = body.find(separator, at)
-        after = body.find(separator, before + len(separator))
-        if 0 <= before < after:
-            yield body[before + len(separator) : after]
+        after = -1 if before < 0 else body.find(separator, before + len(separator))
+        if after < 0:  # the last event is as long as all others
+            return
+        yield body[before + len(separator) : after]
 
 
 def _fold_each(body: bytes, separator: bytes) -> Folded:
@@ -167,7 +170,7 @@ _HOLDS = {"piece": _TEXT, "padding": _TEXT, "number": _NUMBER, "end": _END}
 def _fold_run(body: bytes, frame: _Frame, separator: bytes) -> Folded | None:
     """Fold a stream of which all events fit the frame but some at the beginning and the end; None for any other.
 
-    Looking at all events together takes a quarter of the time of looking at each.
+    Looking at all events together takes a third of the time of looking at each.
     """
     start, end = frame.start, frame.end
     mark = start[-_MARK:]  # with all of `start`, the search would take four times as long

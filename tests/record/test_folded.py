@@ -114,6 +114,21 @@ def test_pieces_that_may_be_something_by_themselves_are_told() -> None:
     assert b'"%s"' % (b"a" * 16) in fold(sse(chat(texts))).pieces
 
 
+def test_lines_of_json_are_not_folded() -> None:
+    lines = b"".join(b'{"delta": "w%d"}\n\n' % at for at in range(40))
+    assert fold(lines) == (lines, b"")
+
+
+def test_a_stream_with_a_long_event_is_folded() -> None:
+    for events in (
+        [*chat([f"w{at}" for at in range(40)]), {"type": "long", "text": "x" * 50_000}],
+        [{"type": "long", "text": "x" * 50_000}, *chat([f"w{at}" for at in range(40)])],
+    ):
+        body = sse(events)
+        assert len(fold(body).body) < len(body) - 2_000
+        assert assembled("/v1/chat/completions", fold(body).body) == assembled("/v1/chat/completions", body)
+
+
 def test_what_differs_in_more_than_a_piece_of_text_is_not_folded() -> None:
     head = {"object": "chat.completion.chunk"}
     choices = [{"index": at % 2, "delta": {"content": f"w{at}"}} for at in range(40)]
