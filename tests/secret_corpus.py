@@ -164,6 +164,13 @@ PLACES = (
     "DB_PASSWORD ?= {}\n", 'NSString *password = @"{}";', 'Dim dbPassword As String = "{}"', "NAME            VALUE\nDB_PASSWORD     {}\n", "ADMIN_PASSWORD                 : {}",
     "set -x DB_PASSWORD {}\n", 'adminPw: "{}",', "RABBITMQ_DEFAULT_PASS={}\n", 'clave = "{}"', "mot_de_passe: {}", "parola: {}", "ENV ADMIN_PW {}\n", "парола: {}",
     "define('DB_PASSWORD',        '{}');",
+    "login with user ada and password {}", "I changed my password from oldOne12!x to {}", "The root password for the server 10.0.0.1 is {}.", "mi contraseña es {}",
+    "the logins are ada:{}", "{user: ada, password: {}}", '@Value("${db.password:{}}")', "+DB_PASSWORD={}\n", "wifi_psk: {}", 'System.setProperty("wifi.psk", "{}");',
+    "A temporary password is generated for root@localhost: {}", 'logging.info("password is %s", "{}")', 'log.Printf("pw=%v", "{}")', 'WiFi.begin("Home", "{}");',
+    "signInWithEmailAndPassword(auth, 'a@b.c', '{}')", "auth.signInWithEmailAndPassword('a@b.c', '{}')", 'mqtt.username_pw_set("ada", "{}")', 'keyring.set_password("svc", "ada", "{}")',
+    'User.objects.create_user("ada", "a@b.c", "{}")', 'connect(c, "h", "ada", "{}")', "curl_setopt($c, CURLOPT_USERPWD, 'ada:{}');", "root:{}@db.example.com:5432",
+    "connect to root:{}@10.0.0.5", 'sql.Open("mysql", "root:{}@tcp(h:3306)/d")', "kubectl create secret generic x --from-literal=foo={}", "snmp-server community {} RO",
+    "SECRET_KEY = 'django-insecure-(*fw6)j)$-z+pp1cjx8h*@^${}'", 'os.Setenv("ADMIN_PW", "{}")', 'api_secret: "{}$x"',
     'Credentials.basic("a", "{}")', '.basic_auth("a", Some("{}"))', "process.env.DB_PASS ??= '{}'", "assert password == '{}'", "insert into u(login,pass) values('a','{}')",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
@@ -200,6 +207,11 @@ SHORT = {
     '- name: JWT_SECRET\n  value: "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'variable "jwt_secret" {\n  default = "{}"\n}': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '{"app_key": "{}"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "FAL_KEY={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "secret_key <- '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'setx APP_KEY "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "TOKEN               {}\n": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API_TOKEN ?= {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'SESSION_SECRET = "{}"': "vmdV3d9rv+RyKOZckHhoIkoqFjiRk/iwU5xJ2/ZoTKE=", "define('NONCE_SALT',       '{}');": "x8:De0PPuS8jTBG uuuC?2u6?BmS-I~Z%2/@]dw",
+    "<key>apiKey</key><string>{}</string>": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'hmac.new(b"{}", m, sha256)': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "createHmac('sha256', '{}')": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'Fernet(b"{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '.bearer_auth("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "vault login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "**API key** - `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "**API key** \u2014 `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "pw {}": "mt4Lf05ydj9NBq", "mot de passe : {}": "weyldaij839DC", "my pw is in use, pw {}!": "Winter711",
+    "VPN_SECRET='{}'": "3ZNxpfAjs-uT_laRqXpLlowHkLGfmOvQerh-0wTFcv4", "Dim secret_key As String = \"{}\"": "q8Zr3Lk9Vx2Pm7Tn4Wb6", ':auth-token "{}"': "3/u+eZaDCORbAPKSruLJiNpgD/8ZYFAWdRxNImAAaeE=",
+    "redis_password = '{}'": "*bsAE#+ZXIbG*4", "https://mainnet.infura.io/v3/{}": "9997d0cf279ef0b8a5d87bd1b5a98289",
+    "{}": "Ky2xmkWGisRJ78" + "oCMzt18WEkCXcqX2L2By7bMppjBVfSHUtyBGyx",
     'NSString *apiKey = @"{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
@@ -276,6 +288,10 @@ _CODE = (
      "token: Optional[str] = None; key: int = 12; const tokenType: string = 'access2'; dtn_ hb_ bu_{w}_{w} tr_prod_{w}\n"),
     ("Settings:\nPUBLIC_KEY=MFkwEwYHKoZIzj0CAQYI\nCACHE_KEY=users2:v3:a1b2c3d4e5f6a7b8\nS3_OBJECT_KEY=2026/a1b2c3d4e5f6a7b8.png\nPARTITION_KEY={d8}\n"
      "patches/62-rsa-psk-side-step-potential-side-channel.patch\nPASSWORD          VARCHAR2(64)\nclave primaria: id_2\nweb_{w}_{w}_{w} aiven1 fnApply\n"
+     "'mysql_fetch_array',\n'odbc_pw',\n'db2_close',\n'db2_pclose2',\n\napt\\tlibxi6:amd64\\t2:1.8\\napt\\tpasswd\\t1:4.13\\napt\\tlibfribidi0:amd64\\t1.0\\n"
+     "logging.info('key %s', 'primary2') assert '%s' % ('a', 'b2') hmac.new(key, msg, 'sha256') createHmac('sha256', secret)\n"
+     "_SK_START = b'-----BEGIN OPENSSH PRIVATE KEY-----'; _SK_END = b'-----END OPENSSH PRIVATE KEY-----'\n"
+     "password = transformFromRGBToXY2; token = vectorOfPointsInXY; api_key: {{ settings.key2 }}, secret='https://a.example/x2', key - value2\n"
      "password:   $PASSWORD1\npassword = *args1\n%s, %1$s, %-10s\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

@@ -119,7 +119,8 @@ _SERVICES = (
     r"WPL_AP\d\.[\w.]{20,}={0,2}",
     r"aact_(?:prod|hmlg)_[\w+/=-]{60,}",
     r"dnkey-[A-Z0-9=_-]{26}-[A-Z0-9=_-]{52}", r"hooks\.zapier\.com/hooks/catch/\d{4,12}/[a-z0-9]{6,12}",
-    r"token-[a-z0-9]{5}:[a-z0-9]{54}",
+    r"token-[a-z0-9]{5}:[a-z0-9]{54}", r"infura\.io/(?:ws/)?v3/" + _HEX32, r"g\.alchemy\.com/v2/[\w-]{32}",
+    *(kind + r"[1-9A-HJ-NP-Za-km-z]{51}(?![A-Za-z0-9+/=])" for kind in "KL"),  # Bitcoin
     r"api-" + _UUID, r"cal_live_" + _HEX32, r"bb_live_[\w-]{20,}", r"secret-(?:live|test)-[\w=-]{30,}",
 )  # fmt: skip
 

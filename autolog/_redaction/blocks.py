@@ -27,9 +27,12 @@ _PRIVATE_KEY = re.compile(
 )
 
 
+_KEY_DATA = re.compile(rb"[A-Za-z0-9+/=]{20}")
+
+
 def _private_keys(text: bytes, _: bytes) -> Iterator[Span]:
     if b"PRIVATE KEY" in text:
-        yield from (found.span() for found in _PRIVATE_KEY.finditer(text))
+        yield from (found.span() for found in _PRIVATE_KEY.finditer(text) if _KEY_DATA.search(text, *found.span()))
 
 
 _PUTTY_KEY = re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")
@@ -104,6 +107,7 @@ _HEADS = tuple(
 )
 #: The furthest into its line that the column's name is looked for, in bytes.
 _MOST_BEFORE = 200
+_LONGEST_LINE = 1000
 _SEPARATORS = (b"|", b"\t", b";", b",")
 _NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
 
@@ -124,6 +128,8 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
         if separator is None or (start and lowered[start - 1 : start] != b"\n"):
             continue
         names = [_cell(name) for name in head.split(separator)]
+        if sum(map(bool, names)) < (1 if separator == b"|" else 2) or _is_row(lowered, start, separator, len(names)):
+            continue  # a list with one item on each line, or a row further down in a table
         columns = [number for number, name in enumerate(names) if _may_be_secret(name)]
         if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
             continue
@@ -140,6 +146,12 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
                 if is_named_secret(names[number], _cell(cells[number]), is_chosen):
                     yield start, start + len(cells[number])
             at += len(line) + 1
+
+
+def _is_row(text: bytes, start: int, separator: bytes, cells: int) -> bool:
+    """Return whether the line before an offset has as many cells, so that the one at the offset is no heading."""
+    before = text[max(0, text.rfind(b"\n", max(0, start - _LONGEST_LINE), max(0, start - 1)) + 1) : max(0, start - 1)]
+    return before.count(separator) == cells - 1 and not before.startswith(b"+-")
 
 
 def _may_be_secret(name: str) -> bool:

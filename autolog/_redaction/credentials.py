@@ -57,9 +57,10 @@ _STORED_LOGIN = rb"uth(?<=\"auth)(?=[\\\"])"
 _LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/magic(?:-?link)?/", rb"/invite/",
           rb"/verify(?:-?email)?/", rb"/activate/")  # fmt: skip
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
-_CALL = rb"\((?<=[chlns=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
+_CALL = rb"\((?<=[cdhlnst=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
-    for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login"),
+    for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login",
+                                   b"wifi.begin", b"withemailandpassword", b"pw_set"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
 ) + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + _QUOTED  # fmt: skip
 #: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
@@ -187,7 +188,7 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::| as) ?&?(?:str|string) ?=|,? ?"
+    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
     + MAYBE_QUOTE
     + rb"value"
     + MAYBE_QUOTE
@@ -205,7 +206,7 @@ _BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?
 _NAME_OF_ONE = rb"p(?:ass(?:word|wd|phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
     rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
-    rb"(?: for (?:the |my |our )?[\w-]{1,40})?"
+    rb"(?: (?:is generated )?(?:for|of|on) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<|\])]{6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
@@ -217,7 +218,8 @@ _WHOSE = re.compile(
     rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial) (?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
 )
 _TELLS = re.compile(
-    rb"(?: for \w{1,40})?\*{0,2}(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) | ?\(|'s |"
+    rb"(?: (?:for|of|on) (?:[\w.@-]{1,40} ){0,3}[\w.@-]{1,40})?\*{0,2}"
+    rb"(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) | ?\(|'s |"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:? )\s?"
 )
 #: A numbered part of a program or document, which only a sentence about passwords mentions there.
@@ -236,15 +238,13 @@ def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
         before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
         name = ((before[0] if before else b"") + text[slice(*found.span(1))]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
+        if value.endswith("}") and "{" not in value and group == 3:  # `{password: p4ss!}`
+            value = value.rstrip("}")
         word = value.rstrip(".?:")
-        code = (
-            group == 3
-            and is_identifier(word)
-            and not looks_random(word)
-            and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
-        )
+        named = group == 3 and is_identifier(word) and not looks_random(word)
+        code = named and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
-            yield found.span(group)
+            yield found.start(group), found.start(group) + len(value)
 
 
 def _is_told(lowered: bytes, found: re.Match[bytes]) -> bool:
@@ -318,14 +318,14 @@ _SIGNED: tuple[Signed, ...] = (
 #: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
 _SIGNED_IN_BODIES: tuple[Signed, ...] = (
     ((rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)",), blocks_in),
-    ((rb"=(?<=psk=)", rb"k(?<=psk)(?:=?\"| )"), _passwords),
+    ((rb"=(?<=psk=)", rb"k(?<=psk)(?:=?\"|[ :])"), _passwords),
 )  # fmt: skip
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
     _STORED_LOGIN: b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
     rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
-    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk", rb"passphrase (?<=wpa_passphrase )": b"pass",
+    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"|[ :])": b"psk", rb"passphrase (?<=wpa_passphrase )": b"pass",
     rb"cli\b(?<=nmcli)": b"nmcli", VALUES: INSERT_INTO,
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.

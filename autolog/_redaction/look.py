@@ -32,7 +32,9 @@ from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
 _SIGN = (
-    rb"(?::\*\*|[:?]=|[|?]{2}=|=>|->|<-|(?::| as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" + _BLANKS +
+    rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2\x80[\x93\x94]|\\{1,4}u201[34])(?= )|"
+    rb":\*\*|[:?]=|[|?]{2}=|=>|->|<-|(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" +
+    _BLANKS +
     rb"<\w{1,10}>|provided:|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE + rb")?" + _BLANKS +
     rb"[=:])"
 )  # fmt: skip
@@ -46,6 +48,7 @@ _VALUE = (
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 )  # fmt: skip
 _SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE
 _DEFAULT_AFTER = (
     rb"(?:" + _QUOTE + rb")?[\])]{0,2}" + _BLANKS +
@@ -54,10 +57,12 @@ _DEFAULT_AFTER = (
 #: What has to follow a word in the name of a secret, in a body and in a decoded text, and the name of a code. The keys
 #: of a body's objects are in quotes, and may have any value.
 _NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, _QUOTE + rb"\]?" + _BLANKS + _SIGN, _BLANKS + _SIGN + _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
+    _SAID_AFTER, _ALIGNED_AFTER, _QUOTE + rb"\]?" + _BLANKS + _SIGN, _BLANKS + _SIGN +
+    _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NAMED_IN_TEXT = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, rb"(?:" + _QUOTE + rb"\]?)?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER + _VALUE, _DEFAULT_AFTER
+    _SAID_AFTER, _ALIGNED_AFTER, rb"(?:" + _QUOTE + rb"\]?)?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER +
+    _VALUE, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NUMBERED = (
     rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
@@ -72,7 +77,7 @@ def _leads_to(named: bytes) -> dict[bytes, bytes]:
     """
     return {
         **dict.fromkeys((b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
-                         b"signature", b"salt", b"sess"), named),
+                         b"signature", b"salt", b"sess", b"psk"), named),
         b"token": rb"(?!s)" + named,
         **dict.fromkeys((b"pw", b"sid", b"pat"), rb"(?![a-z])" + named),
         b"connection": rb"[-_. ]?string" + named,
@@ -103,6 +108,8 @@ SCHEMES = rb"b(?:earer|asic) +(?=[a-z_.~+/\\-]{0,512}+\d)[\w.~+/\\-]{16}"
 _SCHEMES = re.compile(SCHEMES)
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
+#: A `Secret` of Kubernetes in JSON, whose data the walk hides.
+_SECRET_MANIFEST = re.compile(rb"kind\\*+\"\s*+:\s*+\\*+\"Secret\\*+\"")
 #: An ASCII character that JSON, perhaps inside a JSON string, has written as an escape: printable, a tab or a line end.
 _ESCAPED = re.compile(rb"\\(?:/|\\{0,7}+u00([2-7][0-9a-fA-F]|0[9aAdD]))")
 #: From this number of bytes for each text of a body on, its texts count as long.
@@ -133,7 +140,7 @@ def _may_hold(body: bytes) -> bool:
         body = _ESCAPED.sub(_unescaped, body)
     if b"\0" in body or (b"@" in body and (next(logins_in(body), None) or b"jdbc:" in body)):  # zeros: UTF-16
         return True
-    if b"PRIVATE KEY" in body or may_hold_key(body):
+    if b"PRIVATE KEY" in body or (b"Secret" in body and _SECRET_MANIFEST.search(body)) or may_hold_key(body):
         return True
     lowered = body.lower()
     words = _find_words(lowered) if len(body) < _LONG else _ALL_WORDS

@@ -49,7 +49,7 @@ _ELSEWHERE = tuple(word.replace(" ", "") for word in PASSWORD_ELSEWHERE)
 #: Names whose values are secrets in a program's own data; in a conversation with a model they may be the topic.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
-    "token", "credential", "credentials", "xauth", "bearer", "rediscliauth", *_PASSES,
+    "token", "credential", "credentials", "psk", "xauth", "bearer", "rediscliauth", *_PASSES,
     *_ELSEWHERE, "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
 )  # fmt: skip
 #: Names of secrets that people choose themselves.
@@ -151,6 +151,7 @@ _UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _PADDED = re.compile(r"[\w+/-]{22,511}+={1,2}")
 _RUN = re.compile(r"[A-Za-z0-9]{10,}")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
+_CASE_CHANGES = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[a-z])")
 #: A camel-case identifier, possibly with short numbers between its words.
 _HUMPS = re.compile(r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{3,}+|\d{1,3}+(?!\d))++\Z")
 
@@ -161,7 +162,15 @@ def looks_random(value: str) -> bool:
         return True
     if value.endswith("=") and _PADDED.fullmatch(value):
         value = value.replace("+", "").replace("/", "")  # which divide base64 into runs that may look like names
-    return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))
+    return any(
+        not _HUMPS.match(run) and (len(_CHANGES.findall(run)) >= 2 or alternates(run, least=20))
+        for run in _RUN.findall(value[:512])
+    )
+
+
+def alternates(word: str, least: int) -> bool:
+    """Return whether the case of letters changes as often as in random ones; the words of names are longer."""
+    return len(word) >= least and len(_CASE_CHANGES.findall(word)) > 0.4 * len(word)
 
 
 def is_jumbled(value: str) -> bool:

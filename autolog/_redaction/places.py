@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import alternatives, patterns
-from autolog._redaction.names import holds_password, holds_random, is_jumbled, looks_random, suggests_secret
+from autolog._redaction.names import alternates, holds_password, holds_random, is_jumbled, looks_random, suggests_secret
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
 _PLACEHOLDER = re.compile(
-    r"(?i)[$<{*%\[(-]|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
+    r"(?i)[<{\[(]|\$(?!\w+[!@#^&?])|[*%-](?!(?=\D*\d)(?=[^a-z]*[a-z])[^!@#^&?]*[!@#^&?])|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
     r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin)\d?\Z"
 )
 
@@ -53,7 +53,8 @@ def is_chosen(value: str) -> bool:
 
 def is_identifier(value: str) -> bool:
     """Return whether an unquoted value may be the name of a variable, with its digits in one place."""
-    return value.isidentifier() and ("_" in value or len(re.findall(r"\d+", value)) < 2)
+    named = value.isidentifier() and not alternates(value, least=12)
+    return named and ("_" in value or len(re.findall(r"\d+", value)) < 2)
 
 
 def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -79,7 +80,7 @@ def _run(searches: Iterable[tuple[tuple[bytes, ...], Search]], text: bytes, lowe
 
 
 #: Words in commands and files with passwords, in lower case.
-PASSWORD_WORDS = frozenset({b"login", b"env ", b"setx ", b"private-lines"})
+PASSWORD_WORDS = frozenset({b"login", b"env ", b"setx ", b"set -", b"private-lines"})
 
 
 def may_hold_password(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
@@ -95,7 +96,7 @@ def may_hold_password(body: bytes, lowered: bytes, words: frozenset[bytes]) -> b
     for search in searches:
         if next(search(body, lowered), None):
             return True
-    signs = (b"ENV ", b"setx ", b"Private-Lines") if words & PASSWORD_WORDS else ()
+    signs = (b"ENV ", b"setx ", b"set -", b"Private-Lines") if words & PASSWORD_WORDS else ()
     return any(sign in body for sign in signs)  # the walk finds those passwords
 
 
@@ -227,14 +228,15 @@ _OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_optio
 
 #: The start and the end of a setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties files.
 _LINE_START = re.compile(
-    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG |setx (?:/[mM] )?|set -\w{1,4} ))?" +
+    rb"(?:\A|\n)[ \t]*+"
+    rb"(?:- |[+-](?=\w)|-e |export |set |declare -x |\$env:|(ENV |ARG |setx (?:/[mM] )?|set -\w{1,4} ))?" +
     MAYBE_QUOTE +
     rb"([\w.-]{0,60}+)\Z"
 )  # fmt: skip
 _LINE_END = rb"([\w.-]{0,20}+)" + MAYBE_QUOTE + rb"([ \t]*+(?:[:?]?=|:|(?<=[ \t]{2}))|(?=[ ]))[ \t]*+" + MAYBE_QUOTE + (
     rb"([^\s\"'`\\]{4,256}+)" + MAYBE_QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
 )  # fmt: skip
-_LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pw", b"secret"))
+_LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", rb"p(?:w|sk)", b"secret"))
 #: Signs that a value is code and not a password.
 _IN_CODE = re.compile(r"[()\[\]{}<>]|[,;]\Z|[A-Za-z_]\w*(?:\.\w+)+\Z")
 
@@ -387,6 +389,6 @@ _IN_FILES: tuple[tuple[tuple[bytes, ...], Search], ...] = (
     ((b":", b"password", b"_auth"), _files), ((b"://",), logins_in),
 )  # fmt: skip
 _NAMED: tuple[tuple[tuple[bytes, ...], Search], ...] = (
-    ((b"pass", b"pw", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
+    ((b"pass", b"pw", b"psk", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
     ((b"authorization",), _authorizations), (_ASKS, _defaults),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.objects import is_hash
-from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, passwords_in, passwords_in_files
+from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, is_given, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
@@ -91,12 +91,14 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 #: What may come between a name and its value in an element or object that has both: `name="KEY" value="..."`.
 _ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
-    rb"s?(?:[-_]?\w{1,10}| provided)?"
+    rb"(?<!<key)s?(?:[-_]?\w{1,10}| provided)?"  # what follows `<key>` in a property list is a name
     rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?::\*\*|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
-    rb"(?::| as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|" + _ITS_VALUE + rb"|(?<=[\"']),)"
+    rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|"
+    + _ITS_VALUE
+    + rb"|(?<=[\"']),)"
     rb"\s{0,8}(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|[@bfnru]{1,2}(?=[\"'])|"
     rb"<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
-    rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
+    rb"((?<=[\"'`])[^\s\"'`\\<>(){}]{8,512}+(?=\\{0,3}[\"'`])|[\w+/.~-]{8,}+=*+(?![(\[]))"
 )
 _NAMED = tuple(patterns(dict.fromkeys(
     (b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase", b"credential", b"salt", b"sessid",
@@ -123,7 +125,7 @@ _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth) )?[A-Za-z_][\w-]{2,60}+)"
     rb"(?:\\t|[ \t]){1,40}(?:is )?[\"']?\Z"
 )
-_SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+(?![(\[])")
+_SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
 _COOKIES = re.compile(rb"ookie(?:: ?| ?= ?\\{0,3}[\"'`])([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
 #: Names of cookies that represent a login.
@@ -172,9 +174,16 @@ def _is_drawn(value: str) -> bool:
 _SESSION_LENGTH = 24
 
 
+#: A value without signs that only passwords have, and signs of templates, addresses and patterns.
+_PLAIN = re.compile(r"[\w+/.~-]+=*")
+_PATTERN = re.compile(r"[\[|]|://|\$\{?[A-Z_]{3}|^[:/#@]|[:,;=]$|\*$|%[a-z]|\w=\w|^\w+[:,;]\w+")
+
+
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     if holds_session(name):
         return len(value) >= _SESSION_LENGTH and value.isalnum() and not value.islower() and looks_random(value)
+    if not _PLAIN.fullmatch(value):
+        return names_secret(name) and is_given(value) and is_mixed(value) and not _PATTERN.search(value)
     if names_secret(name):
         long = len(value) >= RUN or (quoted and len(value) >= RUN // 2)
         return long and (looks_random(value) or (quoted and is_mixed(value)))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import late, patterns
-from autolog._redaction.names import PASSWORD_ELSEWHERE
+from autolog._redaction.names import PASSWORD_ELSEWHERE, looks_random
 from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import MAYBE_QUOTE, Span
 from autolog._redaction.told import is_strong
@@ -47,7 +47,8 @@ def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 def _is_password(value: str) -> bool:
-    return is_chosen(value) and not is_identifier(value.rstrip(".?:"))
+    word = value.rstrip(".?:")
+    return is_chosen(value) and (not is_identifier(word) or looks_random(word))
 
 
 def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
@@ -58,8 +59,8 @@ def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
 
 
 _OTHER = re.compile(
-    "(?:" + "|".join(_from_first_letter(_OTHER_WORDS)) + r")(?:s? [^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
-    r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|to|é|è|är|это|-|–|—)(?= )|((?= )))"
+    "(?:" + "|".join(_from_first_letter(_OTHER_WORDS)) + r")(?:(?:s? [^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
+    r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|to|é|è|är|это|-|–|—)(?= ))|((?= )))"
     r"[*\"'`「『«\s]{0,7}" + _VALUE
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from autolog._redaction.names import looks_random, suggests_secret
+from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed
@@ -79,9 +79,15 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
-_CONNECTS = rb"\((?<=[oitn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\())"
+_CONNECTS = (
+    rb"\((?<=[dioprtn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
+    rb"(?<=create_user\()|(?<=andpassword\())"
+)
 _SIGNS = rb"\((?<=[ne]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
-_CONNECT = re.compile(_CONNECTS + _ARGUMENT + rb"\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED)
+_CONNECT = re.compile(
+    _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + rb"\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE +
+    rb"\s?,\s?" + _QUOTED
+)  # fmt: skip
 _SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
 
 
@@ -123,9 +129,83 @@ def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
+#: Calls that take a key first or after the name of an algorithm, `hmac.new(b"..."`, `createHmac("sha256", "..."`.
+_TAKES_KEY = rb"\((?<=[chrtwy]\()(?:" + b"|".join(
+    rb"(?<=%s\()" % name
+    for name in (b"hmac.new", b"hmac", b"createhmac", b"hash_hmac", b"fernet", b"aes.new", b"from_key", b"bearer_auth")
+) + rb")(?=\s?(?:" + QUOTE + rb"[\w-]{1,10}" + QUOTE + rb"\s?,[^,\n]{0,60}?\s?)?[bnu]?" + QUOTE + rb")"  # fmt: skip
+_KEYED = re.compile(
+    _TAKES_KEY + rb"\s?(?:" + QUOTE + rb"[\w-]{1,10}" + QUOTE + rb"\s?,(?:[^,\n\"']{1,60},)?\s?)?[bnu]?" + _QUOTED
+)
+#: A line of a log with its values after it, `"password is %s", "p4ss!"`, and an option of curl in PHP.
+_LOGS = rb"%(?=[srv]\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTE + rb")"
+_LOGGED = re.compile(_LOGS + rb"\w\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + _QUOTED)
+_LOGGED_NAME = re.compile(rb"(?:(pass(?:word|phrase|wd)?|pwd?)|token|secret|key)(?: is)?[ :='\"\\]{0,4}\Z")
+_USER_AND_PASSWORD = rb"_userpwd\s?,\s?" + QUOTE + rb"[^\s:\"'`]{1,64}:([^\s\"'`\\]{4,256})"
+
+
+def _keyed(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _KEYED.finditer(lowered):
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if looks_random(value) or is_jumbled(value):
+            yield found.span(1)
+
+
+def _logged(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _LOGGED.finditer(lowered):
+        named = _LOGGED_NAME.search(lowered, max(0, found.start() - 24), found.start())
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if named and (is_chosen(value) if named[1] else looks_random(value)):
+            yield found.span(1)
+
+
+#: The address after a user and a password without a scheme: `ada:p4ss!@db.example.com`.
+_AT_HOST = (
+    rb"@(?=(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,20}\b|"
+    rb"\d{1,3}(?:\.\d{1,3}){3}\b|(tcp\()|localhost\b|[a-z][a-z0-9-]{1,40}:\d{2,5}\b)"
+)
+_LOGIN_AT = re.compile(_AT_HOST)
+_LOGIN_BEFORE = re.compile(rb"(?:\A|[\s\"'`=(>]|\\n)([a-z][\w.-]{0,31}):([^\s\"'`\\,;/@:<>(){}]{6,64})\Z")
+#: What precedes addresses of mail and of packages.
+_NO_USERS = frozenset({b"mailto", b"cc", b"bcc", b"to", b"from", b"email", b"sip", b"acct", b"npm", b"git", b"image"})
+
+
+def _logins_at(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _LOGIN_AT.finditer(lowered):
+        login = _LOGIN_BEFORE.search(lowered, max(0, found.start() - 100), found.start())
+        if login and login[1] not in _NO_USERS:
+            value = text[slice(*login.span(2))].decode("latin-1")
+            if is_chosen(value) and (not is_identifier(value) or looks_random(value) or found.end(1) > found.start(1)):
+                yield login.span(2)
+
+
+#: Passwords and keys in options of commands that no other search knows.
+_IN_OPTIONS = tuple((re.compile(place), check) for place, check in (
+    (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
+    (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
+    (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
+    (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
+    (_USER_AND_PASSWORD, is_given),
+))  # fmt: skip
+_OPTION_SIGNS = (
+    rb"-(?<=django-)insecure-",
+    rb"-(?<=--)from-literal",
+    rb"v(?=ault login)ault login",
+    rb"p-(?<=snmp-)server community",
+    rb"_userpwd",
+)
+
+
+def _in_options(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for pattern, check in _IN_OPTIONS:
+        for found in pattern.finditer(lowered):
+            if check(text[slice(*found.span(1))].decode("latin-1")):
+                yield found.span(1)
+
+
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
 _NAME = re.compile(
-    rb"p(?:(?:ass(?:word|wd|phrase)?|wd)\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED +
+    rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED +
     rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")|(?<= p)ass(?:word|phrase)\b)"
 )  # fmt: skip
 _CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
@@ -133,13 +213,13 @@ _CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
 _AS = re.compile(
     MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" as (?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}\Z"
 )
-_AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},? \Z")
+_AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},?(?: and| with)?(?: the)? \Z")
 _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 
 
 def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords that a call, or a sentence, puts beside their name without a sign between them."""
-    for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pwd" in lowered else ():
+    for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pw" in lowered or b"psk" in lowered else ():
         found: re.Match[bytes] | None
         if name[2]:
             found = name
@@ -170,5 +250,6 @@ VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
-    ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
+    ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed), ((_TAKES_KEY,), _keyed), ((_LOGS,), _logged),
+    ((_AT_HOST,), _logins_at), (_OPTION_SIGNS, _in_options),
 )  # fmt: skip

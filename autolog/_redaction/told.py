@@ -23,6 +23,8 @@ _AFTER = dict.fromkeys(
     rb"(?![a-z])" + MAYBE_QUOTE +
     rb"(?:(?: i use| was| changed| reset| set){0,2} (?:is|from|to) |(?:[ \t*_]|\\+t){1,8}+)" + MAYBE_QUOTE + _WORD,
 )  # fmt: skip
+#: The new password after the old one.
+_TO = re.compile(MAYBE_QUOTE + rb" to " + MAYBE_QUOTE + _WORD)
 #: A password or token before its name, at the end of a clause; it starts from the name.
 _IS_MY_PASSWORD = (
     rb"s (?<= is )(?:the|my|your|our|his|her|a) (?:[\w-]{1,20} ){0,2}(?:password|passphrase|passcode|secret|pin|token)"
@@ -57,6 +59,9 @@ def told_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _WITH_VALUE):
         if is_strong(text[slice(*found.span(1))].decode("latin-1")):
             yield found.span(1)
+            new = _TO.match(lowered, found.end(1))
+            if new and is_chosen(text[slice(*new.span(1))].decode("latin-1")):
+                yield new.span(1)
     for name in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _LAST):
         yield from _before(text, lowered, name.start())
 
@@ -77,7 +82,12 @@ def _before(text: bytes, lowered: bytes, place: int) -> Iterator[Span]:
 def is_strong(word: str) -> bool:
     """Return whether a word has a letter, a digit and a sign that is in no ordinary word, number or name."""
     value = word.rstrip(".?:!,*")
-    return is_chosen(value) and not _SIGNS.isdisjoint(value) and not _ORDINARY.fullmatch(value)
+    if not is_chosen(value) or _ORDINARY.fullmatch(value):
+        return False
+    shouted = value[-1].isdigit() and word.startswith("!", len(value))
+    return (
+        shouted or not _SIGNS.isdisjoint(value) or (value not in (value.lower(), value.upper()) and looks_random(value))
+    )
 
 
 #: Addresses, versions, percentages, regular expressions and placeholders.

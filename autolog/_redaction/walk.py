@@ -128,6 +128,11 @@ class Walk:
         """
         for part in owner.keys() & _PRIVATE_PARTS if "kty" in owner else ():
             changed[part] = self._rules.hides((*path, "private_key"), changed[part])
+        for part in ("data", "stringData") if owner.get("kind") == "Secret" else ():  # of Kubernetes
+            if isinstance(owner.get(part), dict):
+                changed[part] = {
+                    key: self._rules.hides((*path, "private_key"), held) for key, held in owner[part].items()
+                }
         if _VALUES.isdisjoint(owner):
             return
         values = owner.keys() & _VALUES

@@ -162,6 +162,8 @@ HOSTILE = (
     "insert into a(password)values('", "insert into a (pwd) values (", "<input a='b' ", 'form-data; name="pw"\n', "connect(a,'b',", "jwt.sign(a,",
     'f("password","', "password a1!a ", "a1! is my password ", "creds a/", "login: a: ", "sp_add", "sp_addlinkedsrvlogin a,", "crypt('", "<meta ", "| token |",
     "pragma key", "password').type('", "+-|pw|\n", "_encrypt(a,", "api key ", "key: a[a] =", "</key> <a>", 'f("password","', "a as the password ", "user a password ", "pwd a='b' c='d' ", "token,a\n", "pw\t", "\\\\u0061",
+    "hmac('", 'hmac("a",', '%s","', 'key %s","', "a:b@c.d ", "a:b1@", "--from-literal=a", "_userpwd,'a:", "django-insecure-", "wifi.begin('a','", "a  b", "psk ", "pw  ", "apt\tpw\n", "key - ", '"kind":"Secret",',
+    "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "my key ", "}}", "password for a.b c ", "aAaAaAaA",
 )  # fmt: skip
 
 

@@ -30,6 +30,11 @@ KEY = "q8Zr3Lk9Vx2Pm7Tn4Wb6"
     ("fields = ['password', 'p4ss!word']", None),
     ("use p4ss!word as my root password.", "use {} as my root password."),
     ("treat utf8 as the password encoding", None),
+    ("ada:p4ss!word@db.example.com:5432", "ada:{}@db.example.com:5432"), ("to root:p4ss!word@10.0.0.5", "to root:{}@10.0.0.5"),
+    ("mailto:ada99!x@example.com npm:left-pad2@1.2.3 git@github.com:a/b2.git repo:v1.2.3@sha256:0 see user:name@example.com", None),
+    ("log.info('the password is %s', 'p4ss!word')", "log.info('the password is %s', '{}')"), ("log.info('key %s', 'primary2')", None),
+    (f"hmac.new(b'{KEY}', m)", "hmac.new(b'{}', m)"), (f"createHmac('sha256', '{KEY}')", "createHmac('sha256', '{}')"),
+    ("createHmac('sha256', secret2)", None), ("hash_hmac('sha256', $data, 'p4ss')", None), (f"hash_hmac('sha256', $d, '{KEY}')", "hash_hmac('sha256', $d, '{}')"),
     ("user ada, password p4ss!word", "user ada, password {}"),
 ])  # fmt: skip
 def test_only_the_secrets_of_statements_forms_and_calls_are_redacted(text: str, redacted: str | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from secret_samples import KEYS
 
+from autolog._redaction.look import may_hold_secret
 from autolog._redaction.redactor import REDACTED, Redactor
 from autolog._redaction.walk import Walk, apply, scrub_value, without_overlaps
 
@@ -24,6 +25,16 @@ def test_only_what_holds_a_finding_is_made_anew() -> None:
     found = walked(value)
     assert found == {"a": [{"b": "text"}], "c": {"d": REDACTED}}
     assert found["a"] is value["a"]
+
+
+def test_all_data_of_a_kubernetes_secret_are_hidden() -> None:
+    secret = {"kind": "Secret", "metadata": {"name": "db"}, "data": {"dsn": "YWRhOmI="}, "stringData": {"a": "b"}}
+    assert walked({"items": [secret]}) == {
+        "items": [{**secret, "data": {"dsn": REDACTED}, "stringData": {"a": REDACTED}}]
+    }
+    assert walked({**secret, "kind": "ConfigMap"}) == {**secret, "kind": "ConfigMap"}
+    body = b'{"content": "{\\"data\\": {\\"dsn\\": \\"YWRhOmI=\\"}, \\"kind\\": \\"Secret\\"}"}'
+    assert may_hold_secret(body)
 
 
 def test_keys_of_objects_may_be_secrets() -> None:
