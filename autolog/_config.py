@@ -252,7 +252,7 @@ def config_from(
             hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(NAMES)}"
             raise ConfigError(name, f"no such option; {hint}")
         checked[name] = _typed(name, value, _KINDS.get(name, str))
-    return msgspec.structs.replace(base, **checked)
+    return Config(**{**msgspec.structs.asdict(base), **checked})  # `replace` of msgspec 0.20 does not check them
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,13 +6,20 @@ Each set of versions gets a virtual environment in the folder (`.sdk-versions`).
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-#: The oldest versions that `autolog.providers._sdks` names, with the oldest wrapt; some between; and the newest.
+#: The oldest versions of what a client needs, and of what it needs to ship.
+LOWEST = tuple(
+    requirement.replace(">=", "==")
+    for requirement in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["ship"])
+)
+#: The oldest versions that `autolog.providers._sdks` names, with the oldest of all else; some between; and the newest.
 VERSIONS = {
-    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
+    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", *LOWEST),
     "middle": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
     "recent": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
@@ -26,7 +33,7 @@ VERSIONS = {
     ),
 }  # fmt: skip
 TESTS = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_graft.py",
-         "tests/capture/test_patch.py")  # fmt: skip
+         "tests/capture/test_patch.py", "tests/test_config.py")  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
