@@ -99,7 +99,7 @@ WAYS = {
     "sys.exit": "import sys; sys.exit(3)",
     "exception": "raise ValueError('x')",
     "SIGTERM": "import os, signal; os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(60)",
-    "SIGINT": "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nos.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)",
+    "SIGINT": "import os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)",
     "asyncio": "import asyncio, sys; asyncio.run(asyncio.sleep(0)); sys.exit(4)",
 }
 
