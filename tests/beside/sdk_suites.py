@@ -2,9 +2,10 @@
 
     python tests/beside/sdk_suites.py [folder] [sdk] [pytest arguments ...]
 
-The suites are those of the newest source distributions of openai and anthropic, which are downloaded into the folder
-(`.sdk-suites`). A local server answers `{}` to every request, so that a test's outcome should be the same both times. A
-test whose outcome differs is run again, alone; if it differs again, it is printed and counts in the exit code.
+The suites are those of the newest source distributions of openai and anthropic, or of the version that is named, such
+as `openai==2.8.1`; they are downloaded into the folder (`.sdk-suites`). A local server answers `{}` to every request,
+so that a test's outcome should be the same both times. A test whose outcome differs is run again, alone; if it differs
+again, it is printed and counts in the exit code.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+#: The extras that the suites import.
+EXTRAS = {"openai": "openai[realtime]", "anthropic": "anthropic[bedrock,vertex]"}
 #: The distributions that the suites import, in addition to their SDK.
 NEEDS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals", "inline-snapshot",
          "nest-asyncio", "rich", "boto3", "google-auth", "aiohttp", "httpx", "httpx-aiohttp", "http-snapshot",
@@ -57,15 +60,14 @@ class Quiet(ThreadingHTTPServer):
 
 
 def fetch(folder: Path, sdk: str, python: Path) -> Path:
-    """Download and unpack an SDK's newest source distribution, and return its folder."""
-    found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
-    if not found:
+    """Download and unpack the source distribution of an SDK, which is `openai` or `openai==2.8.0`, for example."""
+    suites = f"{sdk.partition('=')[0]}-*"
+    if not any(path.is_dir() for path in folder.glob(suites)):
         pip = [str(python), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder)]
         subprocess.run([*pip, sdk], check=True)
-        with tarfile.open(next(folder.glob(f"{sdk}-*.tar.gz"))) as archive:
+        with tarfile.open(next(folder.glob(f"{suites}.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
-        found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
-    return found[-1]
+    return max(path for path in folder.glob(suites) if path.is_dir())
 
 
 def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: Sequence[str] = ()) -> dict[str, str]:
@@ -112,21 +114,24 @@ def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[s
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suites, and return how many outcomes differ."""
+    """Run the suites, and return how many outcomes differ, or how many environments cannot be made."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make
 
     folder = Path(arguments[0] if arguments else ".sdk-suites").absolute()
-    python = make(folder / "environment", "openai[realtime]", "anthropic[bedrock,vertex]", *NEEDS)
-    if python is None:
-        return 1
     server = Quiet(("127.0.0.1", 0), Nothing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    different = []
-    for sdk in arguments[1:2] or ("openai", "anthropic"):
-        different += compare(fetch(folder, sdk, python), python, url, arguments[2:])
-    return len(different)
+    different = 0
+    for sdk in arguments[1:2] or EXTRAS:
+        name, _, version = sdk.partition("==")
+        home = folder / sdk if version else folder
+        needs = [f"{extras}=={version}" if version and other == name else extras for other, extras in EXTRAS.items()]
+        if (python := make(home / "environment", *needs, *NEEDS)) is None:
+            different += 1
+        else:
+            different += len(compare(fetch(home, sdk, python), python, url, arguments[2:]))
+    return different
 
 
 if __name__ == "__main__":
