@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from autolog._record.bodies import decode_object, encode_json
+import msgspec
+
+from autolog._record.bodies import decode_object
 from autolog._record.record import Record
 from autolog._record.times import EPOCH
 from autolog.stores._histogram import BY_DAY, bucket, middle
@@ -27,6 +29,7 @@ _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: Limits beyond any real value, because sums must never make a write fail.
 MAX_TOKENS = 2**62
 MAX_SECONDS = 1e9
+_histogram = msgspec.json.Decoder(dict[str, int])
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -52,18 +55,7 @@ class _Sum:
     output_tokens: int = 0
     cost: float = 0.0
     priced: int = 0
-    histogram: Counter[int] = field(default_factory=Counter)
-
-    def add(self, record: Record, sign: int, unpriced: bool, slot: int | None) -> None:
-        """Add or, with `sign` -1, subtract a record; `slot` is the histogram's bucket for its duration."""
-        self.calls += sign
-        self.errors += sign * (record.status == "error")
-        self.input_tokens += sign * (record.usage_input_tokens or 0)
-        self.output_tokens += sign * (record.usage_output_tokens or 0)
-        self.cost += sign * (record.cost or 0.0)
-        self.priced += sign * (not unpriced)
-        if slot is not None:
-            self.histogram[slot] += sign
+    histogram: dict[int, int] = field(default_factory=dict)
 
 
 class Rollups:
@@ -92,15 +84,25 @@ class Rollups:
             ("user", record.user),
             *(("tag", tag) for tag in set(record.tags)),
         ]
-        duration, unpriced, sums = record.duration, is_unpriced(record), self._levels[-1]
-        slot = bucket(duration) if duration is not None and 0 <= duration < MAX_SECONDS else None
+        sums, project = self._levels[-1], record.project
+        errors = sign * (record.status == "error")
+        input_tokens, output_tokens = sign * (record.usage_input_tokens or 0), sign * (record.usage_output_tokens or 0)
+        cost, priced = sign * (record.cost or 0.0), sign * (not is_unpriced(record))
+        slot = bucket(record.duration) if record.duration is not None and 0 <= record.duration < MAX_SECONDS else None
         for dimension, value in values:
             if value is None:
                 continue
-            key = (record.project, dimension, hour, clean(value))
+            key = (project, dimension, hour, clean(value))
             if (found := sums.get(key)) is None:
                 found = sums[key] = _Sum()
-            found.add(record, sign, unpriced, slot)
+            found.calls += sign
+            found.errors += errors
+            found.input_tokens += input_tokens
+            found.output_tokens += output_tokens
+            found.cost += cost
+            found.priced += priced
+            if slot is not None:
+                found.histogram[slot] = found.histogram.get(slot, 0) + sign
 
     def end(self, db: sqlite3.Connection) -> None:
         """End a transaction: a nested one passes its changes to the outer one, and the outermost one writes them."""
@@ -135,17 +137,20 @@ _ADD = f"""
 
 
 def _values(change: _Sum) -> tuple[Any, ...]:
-    histogram = encode_json({number: count for number, count in change.histogram.items() if count}).decode()
+    histogram = msgspec.json.encode({number: count for number, count in change.histogram.items() if count}).decode()
     tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
     return (change.calls, change.errors, *tokens, change.cost, change.priced, histogram)
 
 
 def _histograms_added(one: str, other: str) -> str:
     """Add two histograms, each a JSON object of counts by bucket; missing buckets count as 0."""
-    counts, more = decode_object(one), decode_object(other)
-    for number, count in more.items():
-        counts[number] = counts.get(number, 0) + count
-    return encode_json({number: count for number, count in counts.items() if count > 0}).decode()
+    counts = _histogram.decode(one)
+    for number, count in _histogram.decode(other).items():
+        if (count := counts.get(number, 0) + count) > 0:
+            counts[number] = count
+        else:
+            counts.pop(number, None)
+    return msgspec.json.encode(counts).decode()
 
 
 def _merge_all(into: dict[tuple[str, str, int, str], _Sum], changes: Iterable[tuple[Any, _Sum]]) -> None:
@@ -164,7 +169,7 @@ def _merge(into: _Sum, change: _Sum) -> None:
     into.cost += change.cost
     into.priced += change.priced
     for number, count in change.histogram.items():
-        into.histogram[number] += count
+        into.histogram[number] = into.histogram.get(number, 0) + count
 
 
 def read_hours(
