@@ -154,20 +154,20 @@ class SQLiteStore:
         self, project: str, tokens: Sequence[Tokens], native: bool | None, since: datetime, until: datetime, each: int
     ) -> list[Record]:
         condition = (
-            "kind = 'llm' AND usage_input_tokens IS {} AND usage_output_tokens IS {} "
-            f"AND created_at BETWEEN {to_micros(since)} AND {to_micros(until)}"
+            "kind = 'llm' AND usage_input_tokens IS {} AND usage_output_tokens IS {} AND created_at BETWEEN ? AND ?"
         )
+        times = (to_micros(since), to_micros(until))  # as parameters, so that the statement is prepared only once
         kinds = [f" AND dialect {'=' if kind else '<>'} 'native'" for kind in (True, False) if native in (None, kind)]
         pair, either = ("value ->> 0", "value ->> 1"), condition + (kinds[0] if len(kinds) == 1 else "")
-        existing = self._existing(either.format(*pair), ", ".join(pair), json.dumps(tokens))
-        newest = condition.format("?", "?")
-        return [call for kind in kinds for call in self._newest(newest + kind, existing, project, each)]
+        existing = self._existing(either.format(*pair), ", ".join(pair), json.dumps(tokens), *times)
+        newest, wanted = condition.format("?", "?"), [(*found, *times) for found in existing]
+        return [call for kind in kinds for call in self._newest(newest + kind, wanted, project, each)]
 
-    def _existing(self, condition: str, wanted: str, values: str) -> list[tuple[Any, ...]]:
+    def _existing(self, condition: str, wanted: str, values: str, *others: Any) -> list[tuple[Any, ...]]:
         """Return the values in a JSON list for which there are records; usually there are none."""
         sql = f"SELECT {wanted} FROM json_each(?) WHERE EXISTS (SELECT 1 FROM log WHERE {condition})"  # noqa: S608
         with self._file.translated():
-            return self._file.reader.execute(sql, (values,)).fetchall()
+            return self._file.reader.execute(sql, (values, *others)).fetchall()
 
     def _newest(self, condition: str, values: Sequence[tuple[Any, ...]], project: str, each: int) -> list[Record]:
         """Return the newest records that meet a condition, `each` for every one of the values."""

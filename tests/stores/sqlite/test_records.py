@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autolog._record.record import Record
 from autolog.stores.query import Query
+from autolog.stores.sqlite._file import SQLiteFile
 from autolog.stores.sqlite._records import LARGE
 from autolog.stores.sqlite.store import SQLiteStore
 
@@ -63,3 +68,29 @@ def test_large_bodies_lie_beside_small_ones(store: SQLiteStore) -> None:
     store.write([Record(id=str(number), response_body=body) for number, body in enumerate(bodies)])
     found = [store.get(str(number)) for number in range(len(bodies))]
     assert [record.response_body for record in found if record is not None] == bodies
+
+
+def test_reports_of_different_times_are_looked_up_with_the_same_statement(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite takes four times as long to prepare the statement as to run it."""
+    prepared: set[str] = set()
+    reader = SQLiteFile.reader.fget
+    assert reader is not None
+
+    class Noting:
+        def __init__(self, db: sqlite3.Connection) -> None:
+            self._db = db
+
+        def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+            prepared.add(sql)
+            return self._db.execute(sql, values)
+
+    monkeypatch.setattr(SQLiteFile, "reader", property(lambda file: Noting(reader(file))))
+    moment, second = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=1)
+    for number in range(3):
+        at = moment + number * second
+        store.write([Record(id=f"r{number}", kind="llm", created_at=at, usage_input_tokens=7, usage_output_tokens=8)])
+        found = store.by_usage("default", [(7, 8)], None, at - second / 2, at + second / 2, 5)
+        assert [record.id for record in found] == [f"r{number}"]
+    assert len(prepared) == 3  # one finds which there are, and two load those of autolog and of others
