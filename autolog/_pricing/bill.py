@@ -47,6 +47,9 @@ def price_record(record: Record, facts: Facts, own: Any = None) -> None:
         if "certainty" not in (record.cost_details or {}):
             record.cost_details = {**(record.cost_details or {}), **_GIVEN}
         return
+    if record.cached:  # nobody charges for an answer that a gateway had already
+        record.cost, record.cost_details = 0.0, {"certainty": "exact"}
+        return
     usage = _usage(record, facts)
     priced = _priced(record, facts, usage, None if callable(own) else own)
     record.cost, record.cost_details = priced.cost, priced.details

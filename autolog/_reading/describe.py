@@ -66,6 +66,7 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
         facts.reported_cost = None  # so far, as in each chunk of Perplexity's
     _add_facts(record, facts)
     _add_error(record, facts, answer)
+    record.cached = record.cached or _is_from_cache(record.response_headers)
     model = record.response_model or record.request_model
     record.provider_name = record.provider_name or provider_at(host) or provider_of_model(model)
     return facts
@@ -128,6 +129,16 @@ def read_response(
     if to_utf8(body).lstrip()[:1] not in (b"{", b"["):
         return None, False
     return decode_json(body) if whole is None else whole, False
+
+
+#: The headers in which gateways say whether they answered from their own cache: `HIT`, at Portkey also `SEMANTIC HIT`.
+#: Sources: developers.cloudflare.com/ai-gateway/features/caching, portkey.ai/docs/api-reference/response-schema,
+#: docs.helicone.ai/features/advanced-usage/caching.
+_CACHE_STATUS = ("cf-aig-cache-status", "x-portkey-cache-status", "helicone-cache")
+
+
+def _is_from_cache(headers: dict[str, str] | None) -> bool:
+    return headers is not None and any(headers.get(name, "").upper().endswith("HIT") for name in _CACHE_STATUS)
 
 
 def _add_facts(record: Record, facts: Facts) -> None:

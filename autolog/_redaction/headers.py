@@ -12,7 +12,7 @@ from autolog._redaction.names import PARAMETERS, suggests_secret
 #: Headers that are worth keeping and contain no secrets.
 _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
                  "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "x-inference-provider", "cf-ray",
-                 "x-should-retry"}  # fmt: skip
+                 "x-should-retry", "cf-aig-cache-status", "x-portkey-cache-status", "helicone-cache"}  # fmt: skip
 _KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-", "x-amzn-bedrock-")
 _IDENTIFYING = {"openai-organization", "openai-project", "anthropic-organization-id", "anthropic-workspace-id"}
 #: Headers in which requests carry their keys.

@@ -9,6 +9,7 @@ import pytest
 from wire import read_call, sse
 
 from autolog._reading.describe import bodies, preview
+from autolog._redaction.headers import kept_headers, plain_headers
 
 URL = "https://api.openai.com/v1/chat/completions"
 ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"}]}
@@ -71,3 +72,21 @@ def test_a_stream_that_is_none_and_one_that_is_not_said_to_be_one() -> None:
 )
 def test_previews_are_short_and_on_one_line(text: Any, shown: str | None) -> None:
     assert preview(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cached"),
+    [
+        ("cf-aig-cache-status", "HIT", True),
+        ("x-portkey-cache-status", "SEMANTIC HIT", True),
+        ("helicone-cache", "hit", True),
+        ("cf-aig-cache-status", "MISS", False),
+        ("x-portkey-cache-status", "DISABLED", False),
+    ],
+)
+def test_an_answer_from_the_cache_of_a_gateway_costs_nothing(name: str, value: str, cached: bool) -> None:
+    record = read_call("https://gateway.example/v1/chat/completions", ASKED, ANSWER, headers={name: value})
+    assert record.cached is cached
+    assert (record.cost == 0) is cached
+    assert (record.cost_details or {})["certainty"] == ("exact" if cached else "estimated")
+    assert kept_headers(plain_headers({name: value})) == {name: value}
