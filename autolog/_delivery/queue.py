@@ -165,13 +165,18 @@ class Queue(Worker):
     def _put_late(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Deliver a span that ended after `close`, for example in an exit handler, before returning.
 
-        All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink.
+        All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink; those that end after that go to the
+        journal.
         """
         with guard("delivering a late record"):
             self._late_until = self._late_until or monotonic() + EXIT_TIMEOUT
-            self._items.append(span)
+            if monotonic() < self._late_until:
+                self._items.append(span)
+                for worker in (self, *self.deliveries):
+                    worker.drain(max(0.05, self._late_until - monotonic()))
+            else:
+                self._overflow(span)
             for worker in (self, *self.deliveries):
-                worker.drain(max(0.05, self._late_until - monotonic()))
                 worker.note_losses()
 
     def _records(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
