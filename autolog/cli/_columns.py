@@ -42,7 +42,7 @@ def _score(record: Record) -> Text:
 
 #: For each column's name, how it is drawn, and a function that returns its cell for a record.
 COLUMNS: dict[str, tuple[Column, _Cell]] = {
-    "time": (Column("time"), lambda record: Text(moment(record.created_at), style="dim")),
+    "time": (Column("time", leave=-2), lambda record: Text(moment(record.created_at), style="dim")),
     "id": (Column("id"), lambda record: Text(short_id(record.id), style="bright_blue")),
     "name": (Column("name", least=12, most=28, narrow=6), _name),
     "kind": (Column("kind", leave=5), _plain("kind")),
@@ -52,12 +52,12 @@ COLUMNS: dict[str, tuple[Column, _Cell]] = {
     ),
     "provider": (Column("provider", leave=5), _plain("provider_name")),
     "status": (Column("status", least=6, most=20, leave=1), status),
-    "latency": (Column("latency", right=True), lambda record: Text(seconds(record.duration))),
+    "latency": (Column("latency", right=True, leave=-3), lambda record: Text(seconds(record.duration))),
     "first": (
         Column("first", right=True, leave=6),
         lambda record: Text("" if record.time_to_first_chunk is None else seconds(record.time_to_first_chunk)),
     ),
-    "tokens": (Column("tokens", right=True), lambda record: Text(tokens(record))),
+    "tokens": (Column("tokens", right=True, leave=-1), lambda record: Text(tokens(record))),
     "cost": (Column("cost", point=True), lambda record: Text(dollars(record.cost) if record.kind == "llm" else "")),
     "user": (Column("user", least=8, most=16, leave=5), _plain("user")),
     "session": (Column("session", least=8, most=16, leave=5), _plain("session")),

@@ -16,7 +16,7 @@ from autolog.cli._options import ReadableStore
 from autolog.cli._table import Column, Line, draw
 from autolog.stores.query import TIME_GROUPS, Aggregate, Query
 
-_COLUMNS = (Column("calls", right=True), Column("errors", right=True), Column("cost", right=True),
+_COLUMNS = (Column("calls", right=True, leave=-2), Column("errors", right=True, leave=-1), Column("cost", right=True),
             Column("p95", right=True, leave=1))  # fmt: skip
 #: The increase in the share of errors from which on it is marked.
 _RISEN = 0.01

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -28,7 +28,8 @@ class Column:
         least: the least width when room is short; None for the width of the widest cell.
         most: the greatest width while other columns need room; None for the width of the widest cell.
         narrow: a width below `least`, before the last columns are left out.
-        leave: the order in which columns are left out, the highest number first and equal ones together; 0 for never.
+        leave: the order in which columns are left out, the highest number first and equal ones together. Those below
+            zero are left out only if the rest does not fit at all, and then, from the right, those of 0.
     """
 
     heading: str
@@ -50,6 +51,8 @@ def draw(
     if width is not None and _room(widths, width) < 0:  # a tiny amount beside a huge one
         cells = plain
         widths = _widths(columns, cells, width)
+    if width is not None and _room(widths, width) < 0:
+        widths = _widths(columns, cells, width, _most_important(columns, widths, width))
     rule = [("─" * (sum(widths.values()) + len(_GAP) * (len(widths) - 1)), "dim")]
     yield _line(columns, [[(column.heading, "bold")] for column in columns], widths)
     yield rule
@@ -103,19 +106,34 @@ def _least(columns: Sequence[Column], usual: Sequence[int]) -> list[int]:
     return [min(width, column.least or width) for width, column in zip(usual, columns, strict=True)]
 
 
-def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Sequence[Part]]], width: int | None) -> dict[int, int]:
-    """Return the widths, by index, of the columns for which there is room."""
+def _most_important(columns: Sequence[Column], widths: Mapping[int, int], width: int) -> set[int]:
+    """Return the indexes of the columns that fit into a terminal too narrow for all that usually stay."""
+    left = dict(widths)
+    order = sorted(left, key=lambda index: (columns[index].leave == 0, -columns[index].leave, -index))
+    for index in order[:-1]:
+        if _room(left, width) < 0:
+            del left[index]
+    return set(left)
+
+
+def _widths(
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[Sequence[Part]]],
+    width: int | None,
+    only: Container[int] | None = None,
+) -> dict[int, int]:
+    """Return the widths, by index, of the columns for which there is room, among all or among `only` these."""
     natural = _natural(columns, cells)
     if width is None:
         return dict(enumerate(natural))
     usual = _usual(columns, natural)
-    left = dict(enumerate(_least(columns, usual)))
+    left = {index: size for index, size in enumerate(_least(columns, usual)) if only is None or index in only}
     while (room := _room(left, width)) < 0:
         first = max(columns[index].leave for index in left)
         if first <= 1:
             left = {index: min(size, columns[index].narrow or size) for index, size in left.items()}
             room = _room(left, width)
-        if first == 0 or room >= 0:
+        if first <= 0 or room >= 0:
             break
         left = {index: size for index, size in left.items() if columns[index].leave != first}
     for limits in (usual, natural):

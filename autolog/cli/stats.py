@@ -30,7 +30,7 @@ from autolog.cli._table import Column, draw
 from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, Query, ScoreSum
 
 _COLUMNS = (
-    Column("calls", right=True), Column("errors", right=True), Column("input", right=True, leave=2),
+    Column("calls", right=True, leave=-2), Column("errors", right=True, leave=-1), Column("input", right=True, leave=2),
     Column("output", right=True, leave=2), Column("cost", point=True), Column("unpriced", right=True, leave=4),
     Column("p50", right=True, leave=3), Column("p95", right=True, leave=1), Column("p99", right=True, leave=5),
 )  # fmt: skip

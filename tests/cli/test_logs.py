@@ -18,6 +18,7 @@ from autolog._delivery.journal import journal_for
 from autolog._record.record import FIELDS, Record
 from autolog.cli import cli
 from autolog.cli._columns import record_lines
+from autolog.cli._table import Column, draw
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 
@@ -98,6 +99,24 @@ def test_at_any_width_figures_are_whole_and_no_line_is_too_long(long_records: St
     assert "name" in lines[0]
     assert ("preview" in lines[0]) == (width >= 100)
     assert lines[-1] == "3 records · 3 calls · 3,970,737 tokens · $0.000369 · 2 errors"
+
+
+@pytest.mark.parametrize(
+    "command", [["logs"], ["stats"], ["stats", "--by", "name"], ["stats", "--by", "name", "--compare", "--since", "1h"]]
+)
+def test_a_narrow_terminal_gets_the_most_important_columns(long_records: Store, command: list[str]) -> None:
+    lines = CliRunner().invoke(cli, command, env={"COLUMNS": "40"}).output.splitlines()
+    rule = next(number for number, line in enumerate(lines) if line.startswith("─"))
+    assert all(cell_len(line) <= 40 for line in lines[rule - 1 :])
+    assert "cost" in lines[rule - 1].split()
+
+
+def test_columns_that_are_kept_to_the_last_are_left_out_from_the_right() -> None:
+    columns = [Column("a", leave=-1), Column("b"), Column("c"), Column("d", leave=-2)]
+    row = [[("x" * 8, "")]] * 4
+    for width, left in ((38, "abcd"), (37, "bcd"), (27, "bc"), (17, "b"), (3, "b")):
+        head = "".join(words for words, _ in next(iter(draw(columns, [row], width))))
+        assert "".join(head.split()) == left
 
 
 @pytest.mark.parametrize("command", ["logs", "tail"])
