@@ -39,8 +39,9 @@ WRITE_EVERY, SEND_EVERY = 0.05, 0.075
 
 #: If the worker's wait overran by more than `BUSY` seconds, other threads are keeping the interpreter busy. Spans
 #: younger than `POSTPONED` nanoseconds are then read later, because reading a long stream would take a millisecond from
-#: the program. That holds for at most `FEW` spans: more than that are short calls, which are quick to read.
-BUSY, POSTPONED, FEW = 0.002, 90_000_000, 16
+#: the program. That holds for at most `FEW` spans: more than that are short calls, which are quick to read. Until it is
+#: written, a record waits for the interpreter about `TURNS` times, so reading begins earlier by `TURNS` overruns.
+BUSY, POSTPONED, FEW, TURNS = 0.002, 90_000_000, 16, 4
 
 #: Seconds that `abandon` waits for the span that is being read.
 HANDING_OVER = 0.5
@@ -53,9 +54,9 @@ SLICE = 2_000_000
 #: limits the delay of a record.
 HAND_OVER = 20_000_000
 
-#: If one of many spans has waited for more than this many nanoseconds, the worker stops yielding to other threads. When
-#: eight threads kept a core busy, a yielding worker got one millisecond in eight, and fell a second behind.
-LATE = 40_000_000
+#: Nanoseconds for which the worker lets other threads go first: by the overrun of its last wait, and by yielding since.
+#: When eight threads kept a core busy, each yield took 13 ms.
+GIVEN = 5_000_000
 
 #: A program that computes without pausing, and releases the interpreter for microseconds only, starves the worker. If
 #: the worker has not run for `STARVED` nanoseconds (less for each `PATIENT` pending spans), the calling thread
@@ -212,7 +213,7 @@ class Queue(Worker):
         if self._batch or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
         if self._gives_way:
-            return max(0, POSTPONED - self._age()) / 1e9
+            return max(0, POSTPONED - self._age() - TURNS * self._wakeup_delay * 1e9) / 1e9
         return FIRST_LINGER if self._rested else max(0, LINGER - self._age() / 1e9)
 
     def _ready(self) -> bool:
@@ -255,14 +256,16 @@ class Queue(Worker):
     def _step(self) -> None:
         self._rested = False
         started = slice_started = perf_counter_ns()
+        given = self._wakeup_delay * 1e9
         while len(self._batch) < BATCH and self._items:
             self._seen_ns = perf_counter_ns()
             if self._seen_ns - started > HAND_OVER:
                 break
-            late = len(self._items) > FEW and self._age() > LATE
-            if self._seen_ns - slice_started > SLICE and not late and not self._expedited:
+            if self._seen_ns - slice_started > SLICE and given < GIVEN and not self._expedited:
                 sleep(0)  # hands the interpreter to a waiting thread at once, instead of after 5 ms
-                slice_started = self._seen_ns = perf_counter_ns()
+                slice_started = perf_counter_ns()
+                given += slice_started - self._seen_ns
+                self._seen_ns = slice_started
             if not self._ahead:
                 self._look_at_next()
             self._ahead -= 1

@@ -322,7 +322,7 @@ class Worker:
                 if not self._sleep() and self._gave_up(thread):
                     return
                 continue
-            pause = self.poll_interval if due is None else due
+            pause = self._poll_pause if due is None else due
             if pause > 0 and self._wait(pause):
                 continue
             if self._thread is thread and self._ready():
@@ -359,6 +359,11 @@ class Worker:
         woken = self._wakeup.wait(seconds)
         self._wakeup_delay = 0.0 if woken else monotonic() - started - seconds
         return woken
+
+    @property
+    def _poll_pause(self) -> float:
+        """The seconds to wait so that, overrunning as the last one did, the wait takes about `poll_interval`."""
+        return max(self.poll_interval / 2, self.poll_interval - self._wakeup_delay)
 
     def _ready(self) -> bool:
         """Return whether the work that was due before the wait should still be done now."""

@@ -66,14 +66,16 @@ def test_the_next_spans_are_shown_before_each_is_read(fails: bool, monkeypatch: 
 def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     line = make(Sink())
     monkeypatch.setattr(
-        line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", 1.0) or line._wakeup.wait(seconds)
+        line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", _queue.BUSY) or line._wakeup.wait(seconds)
     )
     put(line, "after a rest")  # is read soon, even if other threads want the interpreter
     until(lambda: line.delivery.written == 1)
     started = time.perf_counter()
     put(line, "one")
     until(lambda: line.delivery.written == 2)
-    assert time.perf_counter() - started > _queue.POSTPONED / 1e9  # other threads wanted the interpreter meanwhile
+    turns = _queue.TURNS * _queue.BUSY
+    # Other threads wanted the interpreter meanwhile
+    assert time.perf_counter() - started > _queue.POSTPONED / 1e9 - turns
     put(line, "two")
     assert line.flush(5)  # an explicit flush does not wait
     assert line.close(5)
@@ -118,18 +120,53 @@ def test_calls_are_gathered_for_longer_if_they_are_sent(options: dict[str, Any],
         assert worker.close(5)
 
 
-def test_a_worker_that_is_late_with_many_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    yields: list[float] = []
-    monkeypatch.setattr(_queue, "sleep", yields.append)
-    monkeypatch.setattr(_queue, "SLICE", 0)
+@pytest.mark.parametrize(("overrun", "yields_taking", "allowed"), [(0, 0, 3), (0, 1, 1), (1, 0, 0)])
+def test_a_worker_lets_others_go_first_until_they_have_had_their_time(
+    overrun: float, yields_taking: float, allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_queue, "SLICE", -1)
+    monkeypatch.setattr(_queue, "HAND_OVER", 60_000_000_000)
+    monkeypatch.setattr(_queue, "GIVEN", 500_000_000)
+    clock = iter(itertools.count(step=1_000))
+    passed, yields = [0], []
+
+    def yielding(seconds: float) -> None:
+        yields.append(seconds)
+        passed[0] += int(yields_taking * 1e9)
+
     line = make(Sink())
-    for late, many in itertools.product((False, True), repeat=2):
-        yields.clear()
-        monkeypatch.setattr(_queue, "LATE", 0 if late else 60_000_000_000)
-        monkeypatch.setattr(_queue, "FEW", 0 if many else 16)
-        put(line, "one", "two")
-        until(lambda: not line.queued)
-        assert bool(yields) is not (late and many)
+    with line._work:
+        put(line, "one", "two", "three")
+        monkeypatch.setattr(_queue, "sleep", yielding)
+        monkeypatch.setattr(_queue, "perf_counter_ns", lambda: next(clock) + passed[0])
+        line._wakeup_delay = overrun
+        line._step()
+        monkeypatch.undo()
+    assert len(yields) == allowed
+    assert line.close(5)
+
+
+def test_a_wait_that_overran_makes_the_next_one_shorter() -> None:
+    line = make(Sink())
+    pauses = []
+    for overrun in (0.0, line.poll_interval / 4, 10.0):
+        line._wakeup_delay = overrun
+        pauses.append(line._poll_pause / line.poll_interval)
+    assert pauses == pytest.approx([1, 0.75, 0.5])
+    assert line.close(5)
+
+
+def test_spans_are_postponed_for_less_time_the_more_threads_are_waiting() -> None:
+    line = make(Sink())
+    line._age = lambda: 0
+    with line._work:
+        put(line, "one")
+        line._rested = False
+        pauses = []
+        for overrun in (0.003, 0.006, 1.0):
+            line._wakeup_delay = overrun
+            pauses.append(line._due() or 0.0)
+    assert pauses[0] > pauses[1] > pauses[2] == 0
     assert line.close(5)
 
 
