@@ -109,9 +109,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (
         AutologError,
-        FileNotFoundError,
-        PermissionError,
-        IsADirectoryError,
+        OSError,
         UnicodeDecodeError,
         OverflowError,
     ) as error:

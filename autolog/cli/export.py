@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator
@@ -83,17 +84,18 @@ def export(
         if output is None:
             raise click.UsageError("a Parquet file needs a name: --output FILE")
         require_pyarrow()
-        make_private(output)
-        _report(files.write_parquet(counted(records, total, "exporting"), output), form, output)
+        with _whole(output) as path:
+            make_private(path)
+            written = files.write_parquet(counted(records, total, "exporting"), path)
+        _report(written, form, output)
         return
-    file = data_output() if output is None else _open_private(output, newline="" if form == "csv" else None)
     write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": cassettes.write_cassette,
                   "dataset": files.write_dataset}[form]  # fmt: skip
-    try:
-        written = write(counted(records, total, "exporting") if output else records, file)
-    finally:
-        if output is not None:
-            file.close()
+    if output is None:
+        written = write(records, data_output())
+    else:
+        with _whole(output) as path, _open_private(path, newline="" if form == "csv" else None) as file:
+            written = write(counted(records, total, "exporting"), file)
     if output is not None or form == "vcr":
         _report(written, form, output)
 
@@ -101,6 +103,26 @@ def export(
 def _report(written: int, form: str, output: Path | None) -> None:
     noun = "call" if form in {"vcr", "dataset"} else "record"
     click.echo(f"{number_of(written, noun)}{f' written to {output}' if output else ''}", err=True)
+
+
+@contextlib.contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    """Provide a path to write to; what was there before is replaced only once all of it has been written.
+
+    Raises:
+        AutologError: if it cannot be written.
+    """
+    in_place = output.exists() and not output.is_file()  # a pipe or a device
+    part = output if in_place else output.resolve().with_name(f"{output.name}.part")
+    try:
+        yield part
+        if not in_place:
+            part.replace(output.resolve())
+    except OSError as error:
+        raise AutologError(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        if not in_place:
+            part.unlink(missing_ok=True)
 
 
 def _open_private(path: Path, newline: str | None = None) -> IO[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,31 @@ def test_a_pipe_gets_the_whole_export(ten_records: Store) -> None:
         read = pool.submit(Path("pipe").read_text)
         run("export", "-o", "pipe")
         assert len(read.result().splitlines()) == 10
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "yaml"])
+def test_an_export_that_fails_leaves_what_was_there(
+    ten_records: Store, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan(*_: object) -> Iterator[Record]:
+        yield Record(id="one", kind="llm")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Path("folder").mkdir()
+    path = Path(f"folder/out.{suffix}")
+    path.write_text("before")
+    monkeypatch.setattr(type(ten_records), "scan", scan)
+    with pytest.raises(AutologError, match=rf"out\.{suffix} cannot be written: No space left on device"):
+        run("export", "-o", str(path))
+    assert [file.name for file in Path("folder").iterdir()] == [path.name]
+    assert path.read_text() == "before"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has such a device")
+def test_a_full_device_is_named(ten_records: Store) -> None:
+    with pytest.raises(AutologError, match="/dev/full cannot be written: No space left on device"):
+        run("export", "-o", "/dev/full")
+    assert Path("/dev/full").exists()
 
 
 def test_a_condition_makes_a_test_data_set(store: Store) -> None:

@@ -30,7 +30,7 @@ from autolog._sqlite import (
     remove_emptied,
     translated,
 )
-from autolog.errors import StoreError, StoreUnavailable
+from autolog.errors import StoreError, StoreFull, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._rollup import Rollups
@@ -274,8 +274,11 @@ class SQLiteFile:
         except OSError as error:
             raise StoreError(str(target), f"cannot be written: {error.strerror}") from error
         with translated(str(target)), contextlib.closing(sqlite3.connect(target)) as copy:
-            with self.translated():
-                self.reader.backup(copy)  # in one step, as several would start over after every write
+            try:
+                with self.translated():
+                    self.reader.backup(copy)  # in one step, as several would start over after every write
+            except StoreFull as error:  # the copy's disk: nothing else is written
+                raise StoreFull(str(target), error.problem) from error
             (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
             copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without a log next to it
         if found != "ok":
