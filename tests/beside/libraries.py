@@ -2,8 +2,9 @@
 
     python tests/beside/libraries.py [folder] [name ...]
 
-creates a virtual environment in the folder (`.libraries`) for every library, or for those that are named, with the
-newest openai and anthropic and this checkout, runs `test_libraries.py` in each, and reports what cannot be installed.
+creates a virtual environment in the folder (`.libraries`) for every library and every group of libraries, or for those
+that are named (a group's names are joined with `+`), with the newest openai and anthropic and this checkout, runs
+`test_libraries.py` in each, and reports what cannot be installed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Library:
         modules: the modules that have to be importable.
         start, stop: code that instruments the SDKs, and code that undoes it (empty if it cannot be undone).
         wrap: code that defines `wrap_openai` and `wrap_anthropic`, if the library wraps clients.
+        spans: code that defines `spans`, a function that returns the names of the spans that the library has made.
         variables: environment variables.
     """
 
@@ -34,13 +36,24 @@ class Library:
     start: str = ""
     stop: str = ""
     wrap: str = ""
+    spans: str = ""
     variables: dict[str, str] = field(default_factory=dict)
 
 
-_OTEL = """
+_EXPORTER = """
 from opentelemetry.sdk.trace import TracerProvider
-provider = TracerProvider()
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter = InMemorySpanExporter()
 """
+_OTEL = (
+    _EXPORTER
+    + """
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+"""
+)
+_EXPORTED = "def spans(): return [span.name for span in exporter.get_finished_spans()]"
 
 LIBRARIES = {
     library.name: library
@@ -61,20 +74,23 @@ for instrumentor in instrumentors:
     instrumentor.instrument(tracer_provider=provider)
 """,
             stop="for instrumentor in instrumentors: instrumentor.uninstrument()",
+            spans=_EXPORTED,
         ),
         Library(
             "logfire",
             ("logfire",),
             ("logfire",),
-            start="""
-import contextlib, logfire
-logfire.configure(send_to_logfire=False, console=False)
+            start=_EXPORTER + """
+import logfire
+processors = [SimpleSpanProcessor(exporter)]
+logfire.configure(send_to_logfire=False, console=False, additional_span_processors=processors)
 uninstruments = [logfire.instrument_openai(), logfire.instrument_anthropic()]
 """,
             stop="""
 for uninstrument in uninstruments:
     with uninstrument: pass
 """,
+            spans=_EXPORTED,
         ),
         Library(
             "openllmetry",
@@ -88,6 +104,7 @@ for instrumentor in instrumentors:
     instrumentor.instrument(tracer_provider=provider)
 """,
             stop="for instrumentor in instrumentors: instrumentor.uninstrument()",
+            spans=_EXPORTED,
         ),
         Library(
             "genai-openai",
@@ -99,19 +116,31 @@ instrumentor = OpenAIInstrumentor()
 instrumentor.instrument(tracer_provider=provider)
 """,
             stop="instrumentor.uninstrument()",
+            spans=_EXPORTED,
         ),
         Library(
             "langfuse",
             ("langfuse",),
             ("langfuse",),
-            start="import langfuse.openai",
+            start=_OTEL + """
+import langfuse, langfuse.openai
+langfuse.Langfuse(tracer_provider=provider)
+""",
+            spans=_EXPORTED,
             variables={"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk", "LANGFUSE_HOST": NOWHERE},
         ),
         Library(
             "langsmith",
             ("langsmith", "anthropic<1"),  # langsmith 0.15 itself fails with the streams of later versions
             ("langsmith",),
-            wrap="from langsmith.wrappers import wrap_anthropic, wrap_openai",
+            wrap="""
+import langsmith
+from langsmith.wrappers import wrap_anthropic, wrap_openai
+names = []
+langsmith.Client.create_run = lambda self, name, *_, **__: names.append(name)
+langsmith.Client.update_run = lambda *_, **__: None
+""",
+            spans="def spans(): return list(names)",
             variables={"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": NOWHERE},
         ),
         Library(
@@ -124,20 +153,48 @@ from sentry_sdk.integrations.anthropic import AnthropicIntegration
 from sentry_sdk.integrations.openai import OpenAIIntegration
 integrations = [OpenAIIntegration(), AnthropicIntegration()]
 sentry_sdk.init("http://a@127.0.0.1:9/1", traces_sample_rate=1.0, integrations=integrations, transport=lambda _: None)
+transaction = sentry_sdk.start_transaction(name="calls").__enter__()
 """,
+            spans="def spans(): return [f'{span.op} {span.description}' for span in transaction._span_recorder.spans]",
         ),
         Library(
             "ddtrace",
             ("ddtrace",),
             ("ddtrace",),
-            start="import ddtrace; ddtrace.patch(openai=True, anthropic=True)",
+            start="""
+import ddtrace
+from ddtrace.trace import TraceFilter, tracer
+
+class Keep(TraceFilter):
+    names = []
+
+    def process_trace(self, trace):
+        self.names += [span.name for span in trace]
+
+tracer.configure(trace_processors=[Keep()])
+ddtrace.patch(openai=True, anthropic=True)
+""",
+            spans="def spans(): return list(Keep.names)",
             variables={"DD_TRACE_STARTUP_LOGS": "0", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "0"},
         ),
         Library(
             "braintrust",
             ("braintrust",),
             ("braintrust",),
-            start="import braintrust; braintrust.auto_instrument()",
+            start="""
+import braintrust
+from braintrust import logger, test_helpers
+test_helpers.simulate_login()
+test_helpers.init_test_logger("tests")
+memory = logger._internal_with_memory_background_logger()
+kept, names = memory.__enter__(), []
+braintrust.auto_instrument()
+""",
+            spans="""
+def spans():
+    names.extend(row["span_attributes"]["name"] for row in kept.pop())
+    return list(names)
+""",
             wrap="from braintrust import wrap_anthropic, wrap_openai",
             variables={"BRAINTRUST_API_KEY": "k", "BRAINTRUST_API_URL": NOWHERE, "BRAINTRUST_APP_URL": NOWHERE},
         ),
@@ -171,15 +228,24 @@ patch_anthropic()
 }  # fmt: skip
 
 
+#: Libraries that are used together, in the order in which they come.
+GROUPS = (
+    ("openinference", "logfire"),
+    ("langfuse", "openinference", "sentry"),
+    ("braintrust", "langfuse"),
+)
+
+
 def main(arguments: list[str]) -> int:
-    """Run the tests of each library in its own environment, and return how many failed."""
+    """Run the tests of each library, or of each group, in its own environment, and return how many failed."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make, run_tests
 
     folder = Path(arguments[0] if arguments else ".libraries").absolute()
     failed = 0
-    for name in arguments[1:] or LIBRARIES:
-        python = make(folder / name, "openai", "anthropic", "pytest", *LIBRARIES[name].requires)
+    for name in arguments[1:] or (*LIBRARIES, *map("+".join, GROUPS)):
+        requirements = [requirement for part in name.split("+") for requirement in LIBRARIES[part].requires]
+        python = make(folder / name, "openai", "anthropic", "pytest", *requirements)
         if python is None:
             failed += 1
             continue

@@ -1,6 +1,7 @@
 """Other libraries that instrument the same SDKs: each call is recorded once, in every order of patching and unpatching.
 
-The installed libraries are tested; `python tests/beside/libraries.py` tests all.
+The libraries make the same spans as without autolog, alone and in groups. The installed libraries are tested; `python
+tests/beside/libraries.py` tests all.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from beside.libraries import LIBRARIES, Library
+from beside.libraries import GROUPS, LIBRARIES, Library
 
 PROGRAM = '''
 import asyncio, json, os, sys
@@ -24,25 +26,35 @@ import anthropic, openai
 import autolog
 from autolog.testing import capture
 
-START, STOP, WRAP = map(os.environ.get, ("START", "STOP", "WRAP"))
+LIBRARIES = json.loads(os.environ["LIBRARIES"])
+NAMESPACES = [{} for _ in LIBRARIES]
 URL = os.environ["STANDIN"]
 MESSAGES = [{"role": "user", "content": "hello"}]
 CHAT = {"model": "gpt-4o-mini", "messages": MESSAGES}
 CLAUDE = {"model": "claude-sonnet-5", "max_tokens": 9, "messages": MESSAGES}
 
 
-def wrap_openai(client): return client
-def wrap_anthropic(client): return client
-
-
 def make_clients():
-    """Sync and async clients of both SDKs, wrapped by the library where that is its way."""
+    """Sync and async clients of both SDKs, wrapped by the libraries whose way that is."""
     global chat, messages, async_chat, async_messages
+    def wrap_openai(client): return wrapped("wrap_openai", client)
+    def wrap_anthropic(client): return wrapped("wrap_anthropic", client)
     at = {"api_key": "k", "max_retries": 0}
     chat = wrap_openai(openai.OpenAI(base_url=URL + "/v1", **at)).chat.completions
     messages = wrap_anthropic(anthropic.Anthropic(base_url=URL, **at)).messages
     async_chat = wrap_openai(openai.AsyncOpenAI(base_url=URL + "/v1", **at)).chat.completions
     async_messages = wrap_anthropic(anthropic.AsyncAnthropic(base_url=URL, **at)).messages
+
+
+def wrapped(wrap, client):
+    for namespace in NAMESPACES:
+        client = namespace.get(wrap, lambda client: client)(client)
+    return client
+
+
+def made_spans():
+    """The names of the spans that each library has made."""
+    return [namespace["spans"]() if "spans" in namespace else [] for namespace in NAMESPACES]
 
 
 async def async_calls():
@@ -53,7 +65,8 @@ async def async_calls():
 
 
 def calls():
-    """What eight calls give, and which records are made of them."""
+    """What eight calls give, and which records and other libraries' spans are made of them."""
+    before = made_spans()
     async def all_async(): return [result async for result in async_calls()]
 
     with capture() as records:
@@ -65,18 +78,27 @@ def calls():
             *loop.run_until_complete(all_async()),
         ]
         made = [f"{record.sdk} {record.status} {bool(record.request_stream)}" for record in records]
-    return {"results": results, "records": made}
+    spans = [sorted(after[len(earlier):]) for earlier, after in zip(before, made_spans())]
+    return {"results": results, "records": made, "spans": spans}
 
 
-def come():
-    exec(WRAP, globals())
-    exec(START, globals())
+def come(number):
+    for part in ("wrap", "start", "spans"):
+        exec(LIBRARIES[number][part], NAMESPACES[number])
+
+
+def go(number):
+    exec(LIBRARIES[number]["stop"], NAMESPACES[number])
 
 
 STEPS = {
     "clients": make_clients,
-    "library": come,
-    "library goes": lambda: exec(STOP, globals()),
+    "library": lambda: come(0),
+    "library goes": lambda: go(0),
+    "second": lambda: come(1),
+    "second goes": lambda: go(1),
+    "third": lambda: come(2),
+    "third goes": lambda: go(2),
     "autolog": autolog.patch,
     "autolog goes": autolog.unpatch,
     "calls": lambda: seen.append(calls()),
@@ -103,15 +125,20 @@ GOING = {
 RECORDED = [f"{sdk} ok {stream}" for sdk in ("openai", "anthropic") for stream in (False, True)] * 2
 
 
-def run(steps: tuple[str, ...], url: str, tmp_path: Path, library: Library) -> tuple[list[dict[str, Any]], str]:
-    """Run the steps, and return the calls' results with the records made, and the warnings about missed calls."""
+#: The libraries of a group, in the order in which they come, and the places among them at which autolog comes.
+PLACES = ("library", "second", "third")
+TOGETHER = {"first": 0, "between": 1, "last": len(PLACES)}
+
+
+def run(steps: Sequence[str], url: str, tmp_path: Path, *libraries: Library) -> tuple[list[dict[str, Any]], str]:
+    """Run the steps, and return the results of the calls, with records and spans, and warnings about missed calls."""
+    variables = {name: value for library in libraries for name, value in library.variables.items()}
+    code = [{"start": library.start, "stop": library.stop, "wrap": library.wrap, "spans": library.spans}
+            for library in libraries]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, *steps],
-        env={
-            **os.environ, "STANDIN": url, "START": library.start, "STOP": library.stop, "WRAP": library.wrap,
-            **library.variables,
-        },
-        cwd=tmp_path, timeout=120, check=False, capture_output=True, text=True,
+        env={**os.environ, **variables, "STANDIN": url, "LIBRARIES": json.dumps(code)},
+        cwd=tmp_path, timeout=600, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("seen ", "unrecorded ")))
@@ -121,15 +148,28 @@ def run(steps: tuple[str, ...], url: str, tmp_path: Path, library: Library) -> t
 @pytest.fixture(scope="module")
 def bare(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Return the results of the eight calls without any instrumentation."""
-    ((seen,), _) = run(("clients", "calls"), url, tmp_path_factory.mktemp("bare"), Library("nobody", (), ()))
+    ((seen,), _) = run(("clients", "calls"), url, tmp_path_factory.mktemp("bare"))
     assert seen["records"] == []
     results: list[Any] = seen["results"]
     return results
 
 
-def installed(module: str) -> bool:
+def check(steps: Sequence[str], url: str, tmp_path: Path, bare: list[Any], *libraries: Library) -> None:
+    """Check that every call is recorded once while autolog is in force, and the libraries make the same spans."""
+    seen, unrecorded = run(steps, url, tmp_path, *libraries)
+    patched = [steps[:place].count("autolog") > steps[:place].count("autolog goes")
+               for place, step in enumerate(steps) if step == "calls"]  # fmt: skip
+    assert [outcome["results"] for outcome in seen] == [bare] * len(seen)
+    assert [outcome["records"] for outcome in seen] == [RECORDED if live else [] for live in patched]
+    assert unrecorded == "{}"
+    without, _ = run([step for step in steps if not step.startswith("autolog")], url, tmp_path, *libraries)
+    assert [outcome["spans"] for outcome in seen] == [outcome["spans"] for outcome in without]
+    assert all(seen[0]["spans"]) or not all(library.spans for library in libraries)
+
+
+def installed(library: Library) -> bool:
     try:
-        return importlib.util.find_spec(module) is not None
+        return all(importlib.util.find_spec(module) is not None for module in library.modules)
     except ImportError:
         return False
 
@@ -138,12 +178,21 @@ def installed(module: str) -> bool:
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_every_call_is_recorded_once(name: str, order: str, url: str, tmp_path: Path, bare: list[Any]) -> None:
     library = LIBRARIES[name]
-    if not all(map(installed, library.modules)):
+    if not installed(library):
         pytest.skip(f"{' '.join(library.requires)} is not installed: python tests/beside/libraries.py")
-    steps = ORDERS[order] + (GOING[order] if library.stop else ("calls",))
-    seen, unrecorded = run(steps, url, tmp_path, library)
-    patched = [steps[:place].count("autolog") > steps[:place].count("autolog goes")
-               for place, step in enumerate(steps) if step == "calls"]  # fmt: skip
-    assert [outcome["results"] for outcome in seen] == [bare] * len(seen)
-    assert [outcome["records"] for outcome in seen] == [RECORDED if live else [] for live in patched]
-    assert unrecorded == "{}"
+    check(ORDERS[order] + (GOING[order] if library.stop else ("calls",)), url, tmp_path, bare, library)
+
+
+@pytest.mark.parametrize("order", TOGETHER)
+@pytest.mark.parametrize("names", GROUPS, ids="+".join)
+def test_beside_several_libraries(
+    names: tuple[str, ...], order: str, url: str, tmp_path: Path, bare: list[Any]
+) -> None:
+    group = [LIBRARIES[name] for name in names]
+    if not all(map(installed, group)):
+        pytest.skip(f"{' and '.join(names)} are not installed: python tests/beside/libraries.py")
+    steps = list(PLACES[: len(group)])
+    leave = [f"{step} goes" for step, library in zip(steps, group, strict=True) if library.stop]
+    steps.insert(TOGETHER[order], "autolog")
+    steps += ["clients", "calls", *(part for step in leave for part in (step, "calls"))]
+    check((*steps, "autolog goes", "calls", "autolog", "calls"), url, tmp_path, bare, *group)
