@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -182,6 +183,7 @@ def config(app: Any, limits: Limits, shortcuts: Mapping[bytes, Shortcut] | None 
         server_header=False,
         proxy_headers=False,
         backlog=2048,
+        timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=10,
         **options,
     )

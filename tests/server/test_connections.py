@@ -51,6 +51,10 @@ def test_a_live_stream_ends_when_the_server_does(tmp_path: Path) -> None:
     assert not thread.is_alive()
 
 
+def test_idle_connections_stay_open_as_long_as_the_limits_say() -> None:
+    assert config(None, Limits()).timeout_keep_alive == Limits().idle_seconds  # uvicorn closes them, too: after 5 s
+
+
 def answer(port: int, *pieces: bytes) -> bytes:
     """Return the response to the bytes of a request, read until the connection is closed or silent."""
     with socket.create_connection(("127.0.0.1", port)) as client:
