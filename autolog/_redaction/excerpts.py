@@ -1,6 +1,6 @@
 """Reduce a long text to the lines around the signs of secrets, because most of it contains none.
 
-All searches together take 50 ns per byte, a search for the signs of all 20, so a text of 30 MB takes a fifth less time.
+All searches together take 65 to 80 ns per byte of prose or code, a search for the signs of all 16 to 18.
 The signs are those of every search that finds secrets of limited length.
 """
 

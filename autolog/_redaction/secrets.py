@@ -31,16 +31,17 @@ from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, is_given
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
-from autolog._redaction.statements import beside_names, inserts_in
+from autolog._redaction.statements import SIGNS_BESIDE_NAMES, beside_names, inserts_in
 from autolog._redaction.told import SIGNS, told_in
 
 
 def secrets_in(text: str) -> Iterator[Span]:
     """Yield the spans in a text that look like secrets, in no particular order; spans may overlap."""
     if len(text) >= RUN // 2:
-        yield from _found(text.encode("ascii", "replace"))  # one byte per character, so offsets are the same
+        plain = text.encode("ascii", "replace")  # one byte per character, so offsets are the same
+        yield from _found(plain)
         if not text.isascii():
-            yield from spoken_beyond_ascii(text)
+            yield from spoken_beyond_ascii(text, plain)
 
 
 def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
@@ -194,14 +195,15 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
 
 def _signs() -> Iterator[bytes]:
     yield from (*names_in_texts(), *signs_in_texts(), *SIGNS_OF_FILES, *SIGNS_OF_OPTIONS, *SIGNS, SCHEMES, AFTER_CODE)
+    yield from SIGNS_BESIDE_NAMES
 
 
 _places = Places(_signs)
 #: Searches for secrets of any length, or for what most texts contain anyway, and those of which `_signs` are known.
-_UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in, beside_names)
+_UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in)
 _NEAR_SIGNS: tuple[Search, ...] = (
     _credentials, passwords_in_files, credentials_in, codes_in, named_codes_in, _values, _named, _cookies, passwords_in,
-    spoken_in, told_in,
+    spoken_in, told_in, beside_names,
 )  # fmt: skip
 #: A long text is searched for keys in parts of this many bytes, each extended by enough for one key.
 _PART, _AROUND = 262_144, 8192

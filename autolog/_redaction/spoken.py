@@ -65,9 +65,20 @@ _OTHER = re.compile(
 )  # fmt: skip
 
 
-def spoken_beyond_ascii(text: str) -> Iterator[Span]:
-    """Return the spans of passwords after a name that contains non-ASCII letters."""
-    for found in _OTHER.finditer(text):
+#: The parts of a text in ASCII in which non-ASCII characters, question marks there, are at most `_REACH` apart, and how
+#: far a password may reach behind the last of them. Most of a text is not in these parts, which saves half the time.
+_REACH = 400
+_BEYOND = re.compile(rb"\?(?s:.{0,%d}\?)*+" % _REACH)
+
+
+def spoken_beyond_ascii(text: str, plain: bytes) -> Iterator[Span]:
+    """Return the spans of passwords after a name that contains non-ASCII letters.
+
+    Args:
+        plain: the text in ASCII, with all other characters replaced by question marks.
+    """
+    parts = (part.span() for part in _BEYOND.finditer(plain))
+    for found in itertools.chain.from_iterable(_OTHER.finditer(text, start, end + _REACH) for start, end in parts):
         unsigned = found[1] is not None
         if is_strong(found[2]) if unsigned else _is_password(found[2]):
             yield found.span(2)

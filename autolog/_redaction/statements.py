@@ -204,17 +204,21 @@ def _in_options(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
-_NAME = re.compile(
-    rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED +
-    rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")|(?<= p)ass(?:word|phrase)\b)"
-)  # fmt: skip
+_IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")"
+_NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_CALL + rb"|(?<= p)ass(?:word|phrase)\b)")
 _CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
-_AS = re.compile(
-    MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" as (?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}\Z"
-)
+_AS_THE = rb"s (?<= as )(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}"
+_AS = re.compile(MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" a" + _AS_THE + rb"\Z")
 _AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},?(?: and| with)?(?: the)? \Z")
 _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
+
+#: The signs of these passwords in long texts.
+SIGNS_BESIDE_NAMES = (
+    *(name + _IN_CALL for name in (rb"pass(?:word|wd|phrase)?", rb"pwd?", rb"psk")),
+    _AS_THE + rb"pass(?:word|phrase)\b",
+    rb"password (?<= password )" + MAYBE_QUOTE + rb"[^\s\d\"'`\\;|&]{0,255}+\d",
+)  # fmt: skip
 
 
 def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:

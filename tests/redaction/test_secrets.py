@@ -95,8 +95,11 @@ def test_in_a_long_text_secrets_are_found_wherever_they_stand(around: int) -> No
 
 
 @pytest.mark.parametrize("text", [
-    f"{{}} is {whose} {words}{name}" for whose in ("the", "my", "your", "our", "his", "her", "a")
-    for words, name in (("", "password"), ("wifi ", "passcode."), ("new office ", "token"), ("shared team ", "passphrase"), ("vpn ", "secret"))
+    "use {} as the password", "use '{}' as our new wifi password.", "log in as user ada, password {} please", "User: ada password '{}'",
+    'put("password", "{}")', "page.locator('#passwd').fill('{}')", "set('db.pwd', '{}')",
+    "das Passwort für das WLAN lautet {} und", "密码是{}", "пароль: {}",
+    *(f"{{}} is {whose} {words}{name}" for whose in ("the", "my", "your", "our", "his", "her", "a")
+    for words, name in (("", "password"), ("wifi ", "passcode."), ("new office ", "token"), ("shared team ", "passphrase"), ("vpn ", "secret"))),
 ])  # fmt: skip
 @pytest.mark.parametrize(
     "line", ["The quick brown fox jumps over the lazy dog.\n", "def f(x):\n    return g(x)\n", '{"a": [1, 2]},\n']
