@@ -164,6 +164,9 @@ PLACES = (
     "DB_PASSWORD ?= {}\n", 'NSString *password = @"{}";', 'Dim dbPassword As String = "{}"', "NAME            VALUE\nDB_PASSWORD     {}\n", "ADMIN_PASSWORD                 : {}",
     "set -x DB_PASSWORD {}\n", 'adminPw: "{}",', "RABBITMQ_DEFAULT_PASS={}\n", 'clave = "{}"', "mot_de_passe: {}", "parola: {}", "ENV ADMIN_PW {}\n", "парола: {}",
     "define('DB_PASSWORD',        '{}');",
+    "USER      PASSWORD          HOST\nada       {}        db1\n", "my pass phrase is {}", "Master password \u2192 {}", "mon mdp c'est {}", "password: !!str {}",
+    "la password del wifi \u00e8 {}", 'password: Some("{}".to_string())', "URL.create('postgresql', 'a', '{}', 'h')", '.password("{}")', 'passwords: ["{}"]',
+    "1 validation error for Settings\npassword\n  Extra inputs are not permitted [type=x, input_value='{}', input_type=str]",
     "login with user ada and password {}", "I changed my password from oldOne12!x to {}", "The root password for the server 10.0.0.1 is {}.", "mi contraseña es {}",
     "the logins are ada:{}", "{user: ada, password: {}}", '@Value("${db.password:{}}")', "+DB_PASSWORD={}\n", "wifi_psk: {}", 'System.setProperty("wifi.psk", "{}");',
     "A temporary password is generated for root@localhost: {}", 'logging.info("password is %s", "{}")', 'log.Printf("pw=%v", "{}")', 'WiFi.begin("Home", "{}");',
@@ -207,6 +210,11 @@ SHORT = {
     '- name: JWT_SECRET\n  value: "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'variable "jwt_secret" {\n  default = "{}"\n}': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '{"app_key": "{}"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "FAL_KEY={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "secret_key <- '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'setx APP_KEY "{}"': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "TOKEN               {}\n": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API_TOKEN ?= {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'SESSION_SECRET = "{}"': "vmdV3d9rv+RyKOZckHhoIkoqFjiRk/iwU5xJ2/ZoTKE=", "define('NONCE_SALT',       '{}');": "x8:De0PPuS8jTBG uuuC?2u6?BmS-I~Z%2/@]dw",
+    "my OpenAI key is {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "our new token: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "the bearer token is: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "**api_key**: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "<li>api_key: <code>{}</code></li>": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'api_key={"value":"{}"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '<api_key type="string">{}</api_key>': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'std::string api_key{"{}"};': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    '<setting name="api_key" serializeAs="String"><value>{}</value>': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '.api_key("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "api_key \u2192 {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "api_key=={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "Name       Token                     Created\nprod       {}      2026-01-01\n": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "AKIA" + "IOSFODNN7EXAMPLE / {}": "ns8YmyICaCCvjT2QiKZ9isi00Q6ss+KfRrSPyj6u",
+    "Access key ID,Secret access key\nAKIA" + "IOSFODNN7EXAMPLE,{}": "ns8YmyICaCCvjT2QiKZ9isi00Q6ss+KfRrSPyj6u",
     "<key>apiKey</key><string>{}</string>": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'hmac.new(b"{}", m, sha256)': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "createHmac('sha256', '{}')": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'Fernet(b"{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", '.bearer_auth("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "vault login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "**API key** - `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "**API key** \u2014 `{}`": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "pw {}": "mt4Lf05ydj9NBq", "mot de passe : {}": "weyldaij839DC", "my pw is in use, pw {}!": "Winter711",
     "VPN_SECRET='{}'": "3ZNxpfAjs-uT_laRqXpLlowHkLGfmOvQerh-0wTFcv4", "Dim secret_key As String = \"{}\"": "q8Zr3Lk9Vx2Pm7Tn4Wb6", ':auth-token "{}"': "3/u+eZaDCORbAPKSruLJiNpgD/8ZYFAWdRxNImAAaeE=",
@@ -290,6 +298,8 @@ _CODE = (
      "patches/62-rsa-psk-side-step-potential-side-channel.patch\nPASSWORD          VARCHAR2(64)\nclave primaria: id_2\nweb_{w}_{w}_{w} aiven1 fnApply\n"
      "'mysql_fetch_array',\n'odbc_pw',\n'db2_close',\n'db2_pclose2',\n\napt\\tlibxi6:amd64\\t2:1.8\\napt\\tpasswd\\t1:4.13\\napt\\tlibfribidi0:amd64\\t1.0\\n"
      "logging.info('key %s', 'primary2') assert '%s' % ('a', 'b2') hmac.new(key, msg, 'sha256') createHmac('sha256', secret)\n"
+     "my key2 is a word, this key: value2, my primary key is user_id_2026_01; our key is a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6a7b8c9d0\n"
+     "Name    Token    Count\nthe     the2x    12\n\nfield_password(\"user2\") has_token(\"page_2\") AKIAXXXXXXXXXXXX / {h32}{d8}\n"
      "_SK_START = b'-----BEGIN OPENSSH PRIVATE KEY-----'; _SK_END = b'-----END OPENSSH PRIVATE KEY-----'\n"
      "password = transformFromRGBToXY2; token = vectorOfPointsInXY; api_key: {{ settings.key2 }}, secret='https://a.example/x2', key - value2\n"
      "password:   $PASSWORD1\npassword = *args1\n%s, %1$s, %-10s\n"),

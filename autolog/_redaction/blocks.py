@@ -92,7 +92,7 @@ def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: The names of columns with secrets, by the words in them, and the header row of a table with such a column: CSV,
 #: tab-separated or Markdown.
-_COLUMN_END = rb"(?=\\*[\"' ]{0,3}(?:[|\t;,\r\n]|\\{1,4}[tnr]))"
+_COLUMN_END = rb"(?=\\*[\"' ]{0,3}(?:[|\t;,\r\n]|\\{1,4}[tnr])|[ ]{2})"
 _COLUMNS = {
     frozenset({b"pass", b"pwd", b"pw"}): re.compile(rb"p(?:asswor[dt]|ass(?:wd)?|wd?)" + _COLUMN_END),
     frozenset({b"key", b"token"}): re.compile(rb"k(?:(?<=api[-_ ]k)ey|(?<=apik)ey|en(?<=token))" + _COLUMN_END),
@@ -125,7 +125,11 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
         start = max(earliest, lowered.rfind(b"\n", earliest, match.start()) + 1)
         at, head = match.end(), lowered[start : match.end() - 1]
         separator = next((sign for sign in _SEPARATORS if sign in head), None)
-        if separator is None or (start and lowered[start - 1 : start] != b"\n"):
+        if start and lowered[start - 1 : start] != b"\n":
+            continue
+        if separator is None:
+            spans, at = _aligned(head, text, at)
+            yield from spans
             continue
         names = [_cell(name) for name in head.split(separator)]
         if sum(map(bool, names)) < (1 if separator == b"|" else 2) or _is_row(lowered, start, separator, len(names)):
@@ -146,6 +150,35 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
                 if is_named_secret(names[number], _cell(cells[number]), is_chosen):
                     yield start, start + len(cells[number])
             at += len(line) + 1
+
+
+_ALIGNED = re.compile(rb"\S+(?: \S+)*")
+_ALIGNED_VALUE = re.compile(rb"\S{6,512}")
+
+
+def _aligned(head: bytes, text: bytes, at: int) -> tuple[list[Span], int]:
+    """Find the cells of columns that are aligned by blanks.
+
+    Args:
+        head: the line with the names of the columns, in lower case.
+        at: the offset of the line after it.
+
+    Returns:
+        The spans, and the offset at which the table ends.
+    """
+    columns = [(found.start(), found[0].decode("latin-1")) for found in _ALIGNED.finditer(head)]
+    secret = [(place, name) for place, name in columns if _may_be_secret(name)]
+    spans: list[Span] = []
+    if len(columns) < 2 or not secret or not all(_NAME_OF_COLUMN.fullmatch(name) for _, name in columns):
+        return spans, at
+    while (line := text[at : _line_end(text, at)]).strip():
+        for place, name in secret:
+            value = _ALIGNED_VALUE.match(line, place)
+            alone = line[max(0, place - 1) : place].isspace() or not place
+            if value and alone and is_named_secret(name, value[0].decode("latin-1"), is_chosen):
+                spans.append((at + value.start(), at + value.end()))
+        at += len(line) + 1
+    return spans, at
 
 
 def _is_row(text: bytes, start: int, separator: bytes, cells: int) -> bool:
@@ -187,7 +220,7 @@ def _is_beside_separator(found: re.Match[bytes]) -> bool:
 
 
 #: What comes before the name in a heading: the start of the line, or a separator.
-_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr])[\\\"' ]{0,4}(?:[\w-]{0,30}|api )\Z")
+_BEFORE_HEADING = re.compile(rb"(?:\A|[|\t;,\n\"]|\\[tnr]|[ ]{2})[\\\"' ]{0,4}(?:[\w-]{0,30}|api )\Z")
 
 
 def _is_heading(found: re.Match[bytes]) -> bool:

@@ -189,24 +189,21 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
     rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
-    + MAYBE_QUOTE
-    + rb"value"
-    + MAYBE_QUOTE
-    + rb" ?[:=]|"
+    + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
     rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
     rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
     rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
-    rb"(?: ?\?| -| ?(?:\xe2\x80[\x93\x94]|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|00e[89]))) |"
+    rb"(?: ?\?| -| ?(?:\xe2(?:\x80[\x93\x94]|\x86\x92)|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|2192|00e[89]))) |"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
-)
+)  # fmt: skip
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
-_BEFORE_VALUE = rb"(?:[!&][\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|\"\"(?=\"))?"
+_BEFORE_VALUE = rb"(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.]{0,30}[(\[](?=[\"'])|\"\"(?=\"))?"
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
-_NAME_OF_ONE = rb"p(?:ass(?:word|wd|phrase|code)?|wd?|sk)"
+_NAME_OF_ONE = rb"p(?:ass(?:word|wd|[ -]?phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
     rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
-    rb"(?: (?:is generated )?(?:for|of|on) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
+    rb"(?: (?:is generated )?(?:for|of|on|del|della|do) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<|\])]{6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
@@ -215,7 +212,8 @@ _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 #: What precedes and follows the word in a sentence that tells a password, which may then look like an identifier:
 #: `my Wi-Fi password is hunter2`.
 _WHOSE = re.compile(
-    rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial) (?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
+    rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial|default|enter) "
+    rb"(?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
 )
 _TELLS = re.compile(
     rb"(?: (?:for|of|on) (?:[\w.@-]{1,40} ){0,3}[\w.@-]{1,40})?\*{0,2}"
@@ -241,8 +239,8 @@ def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
         if value.endswith("}") and "{" not in value and group == 3:  # `{password: p4ss!}`
             value = value.rstrip("}")
         word = value.rstrip(".?:")
-        named = group == 3 and is_identifier(word) and not looks_random(word)
-        code = named and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
+        named = (group == 3 or b"(" in lowered[found.end(1) : found.start(group)]) and is_identifier(word)
+        code = named and not looks_random(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
             yield found.start(group), found.start(group) + len(value)
 

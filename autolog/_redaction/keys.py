@@ -52,7 +52,9 @@ def keys_in(text: bytes, words: Sequence[Span]) -> Iterator[Span]:
         if start:
             yield from _found(pattern, text, start - 1, end)
         else:
-            yield from ((first - 1, last - 1) for first, last in _found(pattern, b" " + text[:end], 0, end + 1))
+            yield from (
+                (first - 1, last - 1) for first, last in _found(pattern, b" " + text[: end + _AFTER], 0, end + 1)
+            )
 
 
 def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[Span]:
@@ -60,6 +62,15 @@ def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Ite
         start = match.end() - 1  # the last character of one key may precede the next
         if _is_key(match[1].decode()):
             yield match.span(1)
+            if match[1].startswith((b"AKIA", b"ASIA")) and (secret := _AWS_SECRET.match(text, match.end())):
+                yield secret.span(1)
+
+
+#: The secret key of AWS after its id, and the greatest distance of its end.
+_AFTER = 200
+_AWS_SECRET = re.compile(
+    rb"[^A-Za-z0-9+]{1,12}?(?:[\w-]{1,24}[^A-Za-z0-9+/]{1,6}){0,4}?(?<![A-Za-z0-9+])([A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=])"
+)
 
 
 def _is_key(word: str) -> bool:

@@ -32,22 +32,25 @@ from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
 _SIGN = (
-    rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2\x80[\x93\x94]|\\{1,4}u201[34])(?= )|"
-    rb":\*\*|[:?]=|[|?]{2}=|=>|->|<-|(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>|]|</\w{1,10}>" +
+    rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2(?:\x80[\x93\x94]|\x86\x92)|\\{1,4}u(?:201[34]|2192))(?= )|"
+    rb"(?:[\w:-]{1,20}=" + _QUOTE + rb"[^\"'<>\\]{0,60}" + _QUOTE + rb" ?){1,3}>|[({](?=\\{0,7}[\"'])|"
+    rb":\*\*|\*\*:|[:?]=|[|?]{2}=|=>|->|<-|(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
+    rb"={2,3}|[=:>|]|</\w{1,10}>" +
     _BLANKS +
-    rb"<\w{1,10}>|provided:|,?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE + rb")?" + _BLANKS +
+    rb"<\w{1,10}>|provided:|(?:[:=] ?\{|,)?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE +
+    rb")?" + _BLANKS +
     rb"[=:])"
 )  # fmt: skip
 #: The beginning of a value that is no ordinary word, call or placeholder; after a scheme, or in a block, of any value.
 _VALUE = (
     rb"\*{0,2}" + _BLANKS +
-    rb"(?:<\w{1,6}>)?(?:[!&][\w:-]{1,20} |[@bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
+    rb"(?:<\w{1,6}>)?(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
     rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 )  # fmt: skip
-_SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is:? )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
 _ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE
 _DEFAULT_AFTER = (
@@ -161,6 +164,7 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 _NAME = re.compile(rb"[\w.-]*+")
+_OWNED = re.compile(rb"(?i)\b(?:my|our|your|his|her|new|this) (?:[\w-]{1,20} ){0,2}(?:key|token)\Z")
 
 
 def _leads(
@@ -192,6 +196,7 @@ def _is_in_name(body: bytes, start: int, end: int) -> bool:
         or (b"\\" in before and _may_name(name[1:]))  # its first letter may belong to an escape
         or _may_name(words.decode("latin-1"))
         or ends_in_code(words)
+        or _OWNED.search(words) is not None
     )
 
 

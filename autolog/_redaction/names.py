@@ -40,7 +40,7 @@ _PASSES = tuple(
 #: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
     "passwort", "kennwort", "contraseña", "contrasena", "contrasenha", "clave", "senha", "mot de passe", "mot_de_passe",
-    "motdepasse", "wachtwoord", "parola", "lozinka", "geslo", "κωδικός", "парола",
+    "motdepasse", "wachtwoord", "parola", "mdp", "lozinka", "geslo", "κωδικός", "парола",
     "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
     "şifre", "sifre", "kata sandi", "mật khẩu", "mat khau", "пароль", "密码", "密碼", "口令", "パスワード", "暗証番号",
     "비밀번호", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",

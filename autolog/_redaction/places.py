@@ -53,7 +53,7 @@ def is_chosen(value: str) -> bool:
 
 def is_identifier(value: str) -> bool:
     """Return whether an unquoted value may be the name of a variable, with its digits in one place."""
-    named = value.isidentifier() and not alternates(value, least=12)
+    named = value.isidentifier() and not alternates(value, least=12) and not value[-3:].isdigit()
     return named and ("_" in value or len(re.findall(r"\d+", value)) < 2)
 
 

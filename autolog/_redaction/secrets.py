@@ -90,14 +90,17 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 #: What may come between a name and its value in an element or object that has both: `name="KEY" value="..."`.
-_ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
+_ITS_VALUE = rb"(?:[:=] ?\{|,)?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
     rb"(?<!<key)s?(?:[-_]?\w{1,10}| provided)?"  # what follows `<key>` in a property list is a name
-    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?::\*\*|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
-    rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|[=:>](?:[ ]?[&!][\w-]{1,20} )?|"
+    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?::\*\*|\*\*:|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
+    rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
+    rb"(?:={1,3}|[:>])(?:[ ]?[&!]{1,2}[\w-]{1,20} )?|"
+    rb"(?:[\w:-]{1,20}=\\{0,3}\"[^\"'<>\\]{0,60}\\{0,3}\" ?){1,3}>(?=\S)|[({](?=\\{0,3}[\"'])|"
     + _ITS_VALUE
     + rb"|(?<=[\"']),)"
-    rb"\s{0,8}(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|[@bfnru]{1,2}(?=[\"'])|"
+    rb"\s{0,8}(?:<\w{1,6}>)?(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|"
+    rb"[@bfnru]{1,2}(?=[\"'])|"
     rb"<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"((?<=[\"'`])[^\s\"'`\\<>(){}]{8,512}+(?=\\{0,3}[\"'`])|[\w+/.~-]{8,}+=*+(?![(\[]))"
 )
@@ -124,9 +127,15 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: The name of a secret with what may come between it and its value, and the value itself.
 _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,40}(?:is )?[\"']?\Z"
+    rb"(?:\\t|[ \t]){1,40}(?:is:? )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
+#: Somebody's key: `my OpenAI key is ...`. That somebody has it tells it from the keys of records.
+_OWNED = re.compile(
+    rb"(?i)(?<![\w-])(?:my|our|your|his|her|new|this) (?:[\w-]{1,20} ){0,2}(?:key|token)"
+    rb"(?: is:?|:)?[ \t]{1,4}[\"'`(]?\Z"
+)
+_KEY_LENGTH = 20
 _COOKIES = re.compile(rb"ookie(?:: ?| ?= ?\\{0,3}[\"'`])([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
 #: Names of cookies that represent a login.
@@ -149,8 +158,10 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
     value = _SAID_VALUE.match(text, start)
     name = _SAID.search(text, max(0, start - 80), start) if value else None
-    if name and value and _may_be_drawn(name[1].decode()) and _is_drawn(value[0].decode()):
-        yield value.span()
+    if value and _is_drawn(drawn := value[0].decode()):
+        owned = len(drawn) >= _KEY_LENGTH and _OWNED.search(text, max(0, start - 80), start)
+        if owned or (name and _may_be_drawn(name[1].decode())):
+            yield value.span()
 
 
 def _may_be_drawn(name: str) -> bool:

@@ -25,7 +25,7 @@ _OTHER_WORDS = tuple(
 )
 
 #: What may follow the word: the password's owner, a sign or a verb, and the password. Non-ASCII letters appear as `?`.
-_VERBS = "es|ist|est|e|is|er|on|je|jest|lautet|lyder"
+_VERBS = "es|ist|est|c'est|e|is|er|on|je|jest|lautet|lyder"
 _VALUE = r"([!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]{6,256})"
 _FOLLOWS = (
     rb"(?![\w-])(?: [a-z?]{1,14}){0,3}[*\"'`]{0,3}\s{0,4}(?:[:=|]|(?<= )(?:" + _VERBS.encode() + rb"|\?|-)(?= ))"

@@ -80,8 +80,8 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 _CONNECTS = (
-    rb"\((?<=[dioprtn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
-    rb"(?<=create_user\()|(?<=andpassword\())"
+    rb"\((?<=[dieoprtn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
+    rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\())"
 )
 _SIGNS = rb"\((?<=[ne]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
 _CONNECT = re.compile(
@@ -179,6 +179,19 @@ def _logins_at(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield login.span(2)
 
 
+#: A value that pydantic does not accept, two lines after the name of its field.
+_REFUSED = rb"=(?<=input_value=)(?=" + QUOTE + rb")"
+_REFUSED_VALUE = re.compile(_REFUSED + QUOTE + rb"([^\s\"'`\\]{6,512})" + QUOTE)
+_REFUSED_NAME = re.compile(rb"(?:\A|\n|\\n)([\w.-]{1,80})(?:\n|\\n) {2}[^\n]{0,200}\Z")
+
+
+def _refused(text: bytes, _: bytes) -> Iterator[Span]:
+    for found in _REFUSED_VALUE.finditer(text):
+        name = _REFUSED_NAME.search(text, max(0, found.start() - 300), found.start())
+        if name and is_named_secret(name[1].decode("latin-1"), found[1].decode("latin-1"), is_chosen):
+            yield found.span(1)
+
+
 #: Passwords and keys in options of commands that no other search knows.
 _IN_OPTIONS = tuple((re.compile(place), check) for place, check in (
     (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
@@ -255,5 +268,5 @@ IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
     ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed), ((_TAKES_KEY,), _keyed), ((_LOGS,), _logged),
-    ((_AT_HOST,), _logins_at), (_OPTION_SIGNS, _in_options),
+    ((_AT_HOST,), _logins_at), (_OPTION_SIGNS, _in_options), ((_REFUSED,), _refused),
 )  # fmt: skip

@@ -166,7 +166,7 @@ HOSTILE = (
     'f("password","', "password a1!a ", "a1! is my password ", "creds a/", "login: a: ", "sp_add", "sp_addlinkedsrvlogin a,", "crypt('", "<meta ", "| token |",
     "pragma key", "password').type('", "+-|pw|\n", "_encrypt(a,", "api key ", "key: a[a] =", "</key> <a>", 'f("password","', "a as the password ", "user a password ", "pwd a='b' c='d' ", "token,a\n", "pw\t", "\\\\u0061",
     "hmac('", 'hmac("a",', '%s","', 'key %s","', "a:b@c.d ", "a:b1@", "--from-literal=a", "_userpwd,'a:", "django-insecure-", "wifi.begin('a','", "a  b", "psk ", "pw  ", "apt\tpw\n", "key - ", '"kind":"Secret",',
-    "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "my key ", "}}", "password for a.b c ", "aAaAaAaA",
+    "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "my key ", "}}", "password for a.b c ", "aAaAaAaA", "a  pw\n", "=input_value='", "\nkey\n  a=input_value='a1", "AKIA" + "IOSFODNN7EXAMPLE ", 'key id="a" ', "my a b ", "key(\"",
 )  # fmt: skip
 
 
