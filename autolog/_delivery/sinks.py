@@ -40,8 +40,7 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
         if isinstance(target, str):
             import_engine(target)
         else:
-            for name in ("autolog._record.http_client", "truststore"):  # the first client imports truststore
-                import_module(name)
+            import_module("autolog._record.http_client")
             dialects.get_binary(target.get("dialect", "native"))
 
 

@@ -70,13 +70,12 @@ def import_ahead() -> None:
 
 
 def import_http_client() -> None:
-    """Import our HTTP client and httpx2, and the module that httpx2 imports lazily for its first client.
+    """Import our HTTP client, and with it httpx2 and what httpx2 imports for its first client.
 
     Raises:
         ImportError: if httpx2 is not installed.
     """
-    for name in ("autolog._record.http_client", "truststore"):
-        importlib.import_module(name)
+    importlib.import_module("autolog._record.http_client")
 
 
 def find_tariff(provider: str | None, model: str, context: Context, at: datetime | None) -> Tariff:

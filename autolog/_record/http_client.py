@@ -6,12 +6,19 @@ forever. Import this module only where a request is made, because httpx2 is opti
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from importlib import import_module
 from time import monotonic
 from typing import Any
 
 import httpcore2
 import httpx2
+
+for _name in ("truststore", "certifi"):  # newer and older versions of httpx2 import this for the first client
+    with contextlib.suppress(ImportError):
+        import_module(_name)
+        break
 
 #: The maximum size of a reply in bytes, both as sent and decompressed, unless a client is told otherwise.
 MAX_BYTES = 4 * 1024 * 1024
