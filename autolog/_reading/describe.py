@@ -134,11 +134,13 @@ def read_response(
 #: The headers in which gateways say whether they answered from their own cache: `HIT`, at Portkey also `SEMANTIC HIT`.
 #: Sources: developers.cloudflare.com/ai-gateway/features/caching, portkey.ai/docs/api-reference/response-schema,
 #: docs.helicone.ai/features/advanced-usage/caching.
-_CACHE_STATUS = ("cf-aig-cache-status", "x-portkey-cache-status", "helicone-cache")
+_CACHE_STATUS = frozenset({"cf-aig-cache-status", "x-portkey-cache-status", "helicone-cache"})
 
 
 def _is_from_cache(headers: dict[str, str] | None) -> bool:
-    return headers is not None and any(headers.get(name, "").upper().endswith("HIT") for name in _CACHE_STATUS)
+    if headers is None or _CACHE_STATUS.isdisjoint(headers):
+        return False
+    return any(headers.get(name, "").upper().endswith("HIT") for name in _CACHE_STATUS)
 
 
 def _add_facts(record: Record, facts: Facts) -> None:

@@ -100,7 +100,7 @@ def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int | None:
 
 def contradiction(usage: dict[str, Any]) -> str | None:
     """Return what a usage object says twice and differently, so that its reading is only likely; None if nothing."""
-    details = [usage[name] for name in _INPUT_DETAILS if isinstance(usage.get(name), dict)]
+    details = [usage[name] for name in _INPUT_DETAILS if name in usage and isinstance(usage[name], dict)]
     inner: dict[str, Any] = details[0] if details else {}
     if not _BESIDE.isdisjoint(usage) or len(details) > 1:
         beside = [count(usage.get(name)) for name in _CACHED]

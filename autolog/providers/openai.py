@@ -282,8 +282,8 @@ def _read_choices(facts: Facts, choices: list[dict[str, Any]]) -> None:
         content = message.get("content")
         if isinstance(content, list):
             content = "".join(part for block in objects(content) if (part := text(block.get("text"))))
-        spoken = text(mapping(message.get("audio")).get("transcript"))
-        texts.append(text(content) or text(message.get("refusal")) or text(choice.get("text")) or spoken)
+        said = text(content) or text(message.get("refusal")) or text(choice.get("text"))
+        texts.append(said or text(mapping(message.get("audio")).get("transcript")))
         calls = objects(message.get("tool_calls"))
         if isinstance(message.get("function_call"), dict):
             calls.append({"id": None, "function": message["function_call"]})
