@@ -168,7 +168,7 @@ class ForkGate:
     blocks have ended, and lets none begin meanwhile.
 
     Attributes:
-        was_empty: whether no thread was inside when the process was forked; only of use in the child.
+        was_empty: whether no other thread was inside when the process was forked; only of use in the child.
     """
 
     def __init__(self) -> None:
@@ -176,7 +176,7 @@ class ForkGate:
 
     def reset(self) -> None:
         """Open the gate with no thread inside: initially, and in a forked child, which has no other thread."""
-        self.was_empty = not getattr(self, "_inside", None)
+        self.was_empty = not getattr(self, "_inside", {}).keys() - {get_ident()}
         self._inside: dict[int, int] = {}
         self._forking: int | None = None
         self._gate = RLock()

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from autolog._lifecycle import after_fork_in_child, in_c_library
+from autolog._lifecycle import after_fork_in_child, in_c_library, start_over_if_forked
 from autolog._native import sleep
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
@@ -28,6 +28,7 @@ class Connection(sqlite3.Connection):
     """
 
     def __init__(self, database: str | os.PathLike[str], *args: Any, **options: Any) -> None:
+        start_over_if_forked()  # which closes the parent's connections, before this one counts their locks as its own
         super().__init__(database, *args, **options)
         if database != ":memory:":
             _to_files.add(self)

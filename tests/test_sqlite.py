@@ -35,26 +35,49 @@ def test_a_connection_is_closed_with_its_last_reference(tmp_path: Path) -> None:
     gc.collect()
 
 
+#: A fork by Python, and one by C code, such as uWSGI's, which runs no hooks.
+FORKS = {"Python": "os.fork", "C": "ctypes.PyDLL(None).fork"}
+
+
 @posix
-def test_a_forked_child_that_outlives_its_parent_keeps_what_it_writes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fork", FORKS.values(), ids=FORKS)
+def test_a_forked_child_that_outlives_its_parent_keeps_what_it_writes(tmp_path: Path, fork: str) -> None:
     code = """
-import os, subprocess, sys
+import ctypes, os, subprocess, sys
 import autolog
 READ = "import sqlite3; sqlite3.connect('.autolog/logs.db').execute('SELECT count(*) FROM log').fetchall()"
 with autolog.span("parent"): pass
 autolog.flush()
-if os.fork(): os._exit(0)  # as a daemon does
+if FORK(): os._exit(0)  # as a daemon does
 for _ in range(3):
     with autolog.span("child"): pass
     autolog.flush()
     subprocess.run([sys.executable, "-c", READ], check=True)  # if no other process has a lock, this one empties the index
 print(autolog.status()["written"])
-"""
+""".replace("FORK", fork)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("3\n", "")
     store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
     assert store.count(Query()) == 4
     store.close()
+
+
+@posix
+@pytest.mark.parametrize("fork", FORKS.values(), ids=FORKS)
+def test_a_forked_child_closes_its_parents_connections_before_it_opens_one(tmp_path: Path, fork: str) -> None:
+    code = """
+import ctypes, os, sqlite3, sys
+from autolog._sqlite import Connection, translated
+inherited = sqlite3.connect("logs.db", factory=Connection)
+if child := FORK(): sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with translated("sqlite:///logs.db"):
+    own = sqlite3.connect("logs.db", factory=Connection)
+try: inherited.execute("SELECT 1")
+except sqlite3.ProgrammingError: os._exit(0)
+os._exit(1)
+""".replace("FORK", fork)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @posix
