@@ -18,7 +18,7 @@ from autolog._redaction.names import holds_password, looks_random, names_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
 from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names, inserts_in
 
 #: The contents of a quoted string.
@@ -35,7 +35,7 @@ _Check = Callable[[str], bool]
 _Place = tuple[bytes, _Check]
 
 #: The beginning of a word that is not an ordinary word of a language (see `is_given`).
-_GIVEN = rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&-]"
+_GIVEN = rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&-])"
 #: Commands that take a password as an option, in addition to those in `places`.
 _DASHED: tuple[_Place, ...] = (
     (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + MAYBE_QUOTE +
@@ -205,7 +205,8 @@ _AFTER_NAME = (
     rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
     rb"(?: (?:is generated )?(?:for|of|on|del|della|do) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
-    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<|\])]{6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
+    rb"(?:" + _QUOTED + rb"|((?:[^\s\"'`\\,;&<|\])]|" + AMPERSAND +
+    rb"){6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAMED = re.compile(rb"(" + _NAME_OF_ONE + rb")" + _AFTER_NAME)
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")

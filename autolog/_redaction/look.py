@@ -25,6 +25,7 @@ from autolog._redaction.names import (
 )
 from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import PASSWORD_WORDS, logins_in, may_hold_password
+from autolog._redaction.spans import AMPERSAND
 from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, ends_in_code, may_speak
 from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 
@@ -48,10 +49,10 @@ _VALUE = (
     rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
-    rb"[a-z]{16}|[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
+    rb"[a-z]{16}|[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]))"
 )  # fmt: skip
 _SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is:? )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
-_ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]"
+_ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE
 _DEFAULT_AFTER = (
     rb"(?:" + _QUOTE + rb")?[\])]{0,2}" + _BLANKS +

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from autolog._redaction.letters import alternatives, patterns
 from autolog._redaction.names import alternates, holds_password, holds_random, is_jumbled, looks_random, suggests_secret
 from autolog._redaction.signs import Signed, Signs
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
 _PLACEHOLDER = re.compile(
     r"(?i)[<{\[(]|\$(?!\w+[!@#^&?])|[*%-](?!(?=\D*\d)(?=[^a-z]*[a-z])[^!@#^&?]*[!@#^&?])|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
@@ -216,7 +216,7 @@ IN_COMMANDS: tuple[Signed, ...] = (
     ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd|(?=with-token))",), _piped),
 )  # fmt: skip
 #: The same signs for texts, each with the beginning of a word that may be a password.
-_MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&]"
+_MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&])"
 SIGNS_OF_OPTIONS = (
     rb"-(?<=[ \t]-)(?:p |[uapwkn][ =]?" + _MAY_BE_ONE + rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
     rb"-(?<=--)[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE, rb"-(?:stdin|fd|with-token)",
@@ -262,7 +262,7 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: Settings beside others on one line, as in a libpq connection string; and what may precede their names.
-_BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + MAYBE_QUOTE + rb"([^\s\"'`\\;&]{4,256}+)")
+_BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + MAYBE_QUOTE + rb"((?:[^\s\"'`\\;&]|" + AMPERSAND + rb"){4,256}+)")
 _BEFORE = re.compile(rb"(?:\A|[\s\"'`;,=]|\\n)[\w-]{0,40}\Z")
 
 

@@ -29,7 +29,7 @@ from autolog._redaction.names import (
 from autolog._redaction.objects import is_hash
 from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, is_given, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
-from autolog._redaction.spans import Search, Span
+from autolog._redaction.spans import AMPERSAND, Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
 from autolog._redaction.statements import SIGNS_BESIDE_NAMES, beside_names, inserts_in
 from autolog._redaction.told import SIGNS, told_in
@@ -74,7 +74,8 @@ def _credentials(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 _PARAMETERS = {
-    sign: re.compile(re.escape(sign) + rb"([\w.-]{1,60})=([^&#;\s\"'<>\\]{6,})") for sign in (b"?", b"&", b";")
+    sign: re.compile(re.escape(sign) + rb"([\w.-]{1,60})=((?:[^&#;\s\"'<>\\]|" + AMPERSAND + rb"){6,})")
+    for sign in (b"?", b"&", b";")
 }
 
 

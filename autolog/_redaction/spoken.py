@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE, looks_random
 from autolog._redaction.places import is_chosen, is_identifier
-from autolog._redaction.spans import MAYBE_QUOTE, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, Span
 from autolog._redaction.told import is_strong
 
 #: The words for a password that are ASCII; most others are also listed without their accents.
@@ -26,7 +26,7 @@ _OTHER_WORDS = tuple(
 
 #: What may follow the word: the password's owner, a sign or a verb, and the password. Non-ASCII letters appear as `?`.
 _VERBS = "es|ist|est|c'est|e|is|er|on|je|jest|lautet|lyder"
-_VALUE = r"([!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]{6,256})"
+_VALUE = r"((?:[!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]|" + AMPERSAND.decode() + r"){6,256})"
 _FOLLOWS = (
     rb"(?![\w-])(?: [a-z?]{1,14}){0,3}[*\"'`]{0,3}\s{0,4}(?:[:=|]|(?<= )(?:" + _VERBS.encode() + rb"|\?|-)(?= ))"
     rb"[*\"'`\s]{0,7}+" + _VALUE.encode()

@@ -14,7 +14,7 @@ from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
 
 #: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
 _INSERT = re.compile(rb"insert (?:ignore )?into [^\s()]{1,80}\s{0,4}\(([^()]{1,600})\)\s{0,8}values?(?=\s{0,8}\()")
@@ -222,7 +222,9 @@ _NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_CALL + rb"|(?
 _CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
 _AS_THE = rb"s (?<= as )(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}"
-_AS = re.compile(MAYBE_QUOTE + rb"([^\s\"'`\\;&<]{6,256}+)" + MAYBE_QUOTE + rb" a" + _AS_THE + rb"\Z")
+_AS = re.compile(
+    MAYBE_QUOTE + rb"((?:[^\s\"'`\\;&<]|" + AMPERSAND + rb"){6,256}+)" + MAYBE_QUOTE + rb" a" + _AS_THE + rb"\Z"
+)
 _AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},?(?: and| with)?(?: the)? \Z")
 _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 

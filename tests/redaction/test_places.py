@@ -13,6 +13,7 @@ from autolog._redaction.look import may_hold_secret
 from autolog._redaction.places import is_chosen, is_given, passwords_in, passwords_in_files
 from autolog._redaction.redactor import REDACTED, Redactor
 from autolog._redaction.spoken import named_codes_in
+from autolog._redaction.walk import apply
 
 PLANTED = [(text, secret) for kind, text, secret in secret_corpus.planted() if kind == "by its place"]
 
@@ -33,6 +34,25 @@ def test_a_password_is_found_in_a_body_and_in_a_field(text: str, secret: str, ar
         assert secret not in (record.request_body or b"").decode()
         assert secret not in (record.error_message or "")
         assert REDACTED in (record.error_message or "")
+
+
+@pytest.mark.parametrize("password", ["Thunder&4441", "q8Zr&mt4Lf", "mt4Lf05&ydjn"])
+def test_a_password_may_contain_an_ampersand(password: str) -> None:
+    redactor = Redactor(None, secrets=True)
+    for place in secret_corpus.PLACES:
+        text = place.replace("{}", password)
+        kept = apply(text, redactor.edits(text))
+        assert may_hold_secret(json.dumps({"m": text}).encode()), text
+        assert not any(part in kept for part in password.split("&")), kept
+
+
+@pytest.mark.parametrize(("text", "kept"), [
+    ("a password=hunter2horse9&user=ada b", "a password=[REDACTED]&user=ada b"), ("<p>password: hunter2horse9&nbsp;x", "<p>password: [REDACTED]&nbsp;x"),
+    ("run DB_PASSWORD=hunter2horse9&&make all", "run DB_PASSWORD=[REDACTED]&&make all"), ("f(password=&x1)", "f(password=&x1)"), ("a && password2 & x2", "a && password2 & x2"),
+    ("x?password=&token=&y=2", "x?password=&token=&y=2"), ("int *key = &map2;", "int *key = &map2;"), ("key=red&blue", "key=red&blue"),
+])  # fmt: skip
+def test_an_ampersand_may_also_end_a_value(text: str, kept: str) -> None:
+    assert apply(text, Redactor(None, secrets=True).edits(text)) == kept
 
 
 @pytest.mark.parametrize("text", [

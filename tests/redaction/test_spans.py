@@ -11,6 +11,8 @@ from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD
 
 @pytest.mark.parametrize(("text", "word"), [
     ("hunter2", "hunter2"), ("'hunter2'", "hunter2"), ('\\\\\\"hunter2\\\\\\"', "hunter2"), ("hunter2;x", "hunter2"),
+    ("hunter2&user=ada", "hunter2"), ("hunter2&next", "hunter2&next"), ("hunter2&&ls", "hunter2"), ("hunter2& ls", "hunter2"),
+    ("hunter2&quot;x", "hunter2"), ("hunter2&#39;x", "hunter2"), ("hunter2&4441;x", "hunter2&4441"), ("hunter2&a[b]=c", "hunter2"),
     ("-hunter2", None), ("abc", None), ("", None),
 ])  # fmt: skip
 def test_a_word_of_a_command_ends_where_the_shell_ends_it(text: str, word: str | None) -> None:
