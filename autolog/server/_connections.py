@@ -14,6 +14,7 @@ import math
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
@@ -38,7 +39,7 @@ _TOO_LARGE = b"the request's headers are too large"
 
 
 class _Refused(Exception):  # noqa: N818 - not an error, but makes httptools stop parsing
-    """Stops parsing a request whose head is too large, or that is one pipelined request too many."""
+    """Stops parsing a request whose head is too large or without a host, or that is one pipelined request too many."""
 
 
 class BoundedHeadProtocol(Protocol):
@@ -74,10 +75,18 @@ class BoundedHeadProtocol(Protocol):
         if len(self.url) + self._head > HEADER_BYTES:
             self._too_large = True
             raise _Refused
-        if len(self.pipeline) >= PIPELINED:
+        if len(self.pipeline) >= PIPELINED or not self._names_one_host():
             raise _Refused
         self._unparsed = 0
         super().on_headers_complete()
+
+    def _names_one_host(self) -> bool:
+        """Return whether a request says once and in one way for which host it is (RFC 9112, 3.2); HTTP/1.0 need not."""
+        hosts = [value.lower() for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1:
+            return not hosts and self.parser.get_http_version() == "1.0"
+        target = b"" if self.url.startswith(b"/") else urlsplit(self.url).netloc
+        return not target or target.lower() == hosts[0]
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0

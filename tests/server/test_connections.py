@@ -122,3 +122,20 @@ def test_connections_whose_request_shows_no_key_give_way_to_others(port: int) ->
             headers = {"x-api-key": KEY}
             url = f"http://127.0.0.1:{port}/api/v1/records"
             assert httpx2.post(url, json=body, headers=headers, timeout=5).status_code == 200
+
+
+HOSTS = {
+    "one": (b"GET /health HTTP/1.1\r\nhost: x\r\n", 200),
+    "two": (b"GET /health HTTP/1.1\r\nhost: x\r\nHost: y\r\n", 400),
+    "the same twice": (b"GET /health HTTP/1.1\r\nhost: x\r\nhost: x\r\n", 400),
+    "none": (b"GET /health HTTP/1.1\r\n", 400),
+    "none in HTTP/1.0": (b"GET /health HTTP/1.0\r\n", 200),
+    "the target's": (b"GET http://X/health HTTP/1.1\r\nhost: x\r\n", 200),
+    "another than the target's": (b"GET http://y/health HTTP/1.1\r\nhost: x\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("way", HOSTS)
+def test_a_request_is_for_one_host(port: int, way: str) -> None:
+    head, status = HOSTS[way]
+    assert answer(port, head + b"connection: close\r\n\r\n")[9:12] == b"%d" % status

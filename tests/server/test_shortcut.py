@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
 from live import KEY
@@ -216,6 +217,15 @@ OTHER = {
     "two requests": (request(b"[]") + request(b"[]"), 200),
     "a letter before": (b"P" + request(b"[]"), 400),
     "a sign before the length": (request(b"[]").replace(b"length: 2", b"length: +2"), 400),
+    "two numbers": (request(b"[]").replace(b"length: 2", b"length: 2, 2"), 400),
+    "zeros before the length": (request(b"[]").replace(b"length: 2", b"length: 002"), 200),
+    "a length too short": (request(b"[]").replace(b"length: 2", b"length: 1"), 400),
+    "two lengths": (request(b"[]", OWN_KEY + JSON + b"content-length: 2\r\n"), 400),
+    "a length, and in chunks": (request(b"[]", OWN_KEY + JSON + b"transfer-encoding: chunked\r\n"), 400),
+    "capitals": (request(b"[]").replace(b"content-length", b"CONTENT-LENGTH"), 200),
+    "two hosts": (request(b"[]", OWN_KEY + JSON + b"host: x\r\n"), 400),
+    "no host": (request(b"[]").replace(b"host: x\r\n", b""), 400),
+    "another host's target": (request(b"[]", path="http://y/api/v1/records"), 400),
 }
 
 
@@ -233,6 +243,36 @@ def test_a_head_that_began_earlier_is_not_taken_for_a_whole_one(served: Served, 
     assert served.turns((post("c") + b"P",), (post("d"),))[1][0] == 400
     assert begun == ["request"] * 4
     assert sorted(map(str, served.names())) == ["a", "b", "c", "first"]
+
+
+def test_a_request_inside_a_body_is_not_served(served: Served) -> None:
+    hidden = request(post("hidden"))
+    assert [status for status, _ in served.turns((post("a"),), (hidden,), halves(hidden), (post("b"),))] == [
+        200,
+        400,
+        400,
+        200,
+    ]
+    assert served.names() == ["first", "a", "b"]
+
+
+def test_a_key_revoked_between_two_requests_with_the_same_head_is_refused(served: Served) -> None:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{served.port}", headers={"x-api-key": KEY}) as admin:
+        given = {"name": "k", "project": "default", "scopes": ["ingest"]}
+        made = admin.post("/api/v1/keys", json=given).raise_for_status().json()
+        head = f"x-api-key: {made['key']}\r\n".encode() + JSON
+        with (
+            socket.create_connection(("127.0.0.1", served.port), timeout=30) as client,
+            client.makefile("rb") as answers,
+        ):
+            client.sendall(post("a", head))
+            assert _reply(answers)[0] == 200
+            client.sendall(post("b", head))
+            assert _reply(answers)[0] == 200
+            admin.delete(f"/api/v1/keys/{made['id']}").raise_for_status()
+            client.sendall(post("c", head))
+            assert _reply(answers)[0] == 401
+    assert served.names() == ["first", "a", "b"]
 
 
 @pytest.mark.parametrize("before", [[], [post("a")]])
