@@ -175,9 +175,19 @@ PLACES = (
     "connect to root:{}@10.0.0.5", 'sql.Open("mysql", "root:{}@tcp(h:3306)/d")', "kubectl create secret generic x --from-literal=foo={}", "snmp-server community {} RO",
     "SECRET_KEY = 'django-insecure-(*fw6)j)$-z+pp1cjx8h*@^${}'", 'os.Setenv("ADMIN_PW", "{}")', 'api_secret: "{}$x"',
     'Credentials.basic("a", "{}")', '.basic_auth("a", Some("{}"))', "process.env.DB_PASS ??= '{}'", "assert password == '{}'", "insert into u(login,pass) values('a','{}')",
+    "rabbitmqctl add_user ada {}", "rabbitmqctl -n a@h change_password ada '{}'", "mc alias set s3 http://h:9000 ada {}", "mosquitto_pub -h h -u ada -P {} -t a",
+    "rootpw --plaintext {}\n", "chpasswd:\n  list: |\n    root:{}\n  expire: False", "[{user, \"ada\"}, {password, \"{}\"}]", '{db_password, <<"{}">>}',
+    "ALTER USER ada IDENTIFIED BY '{}'", "db_password TEXT NOT NULL DEFAULT '{}',", "password varchar(40) default '{}'", "password: ${DEFAULT_PW:-{}}", "passwords: [{}]",
+    "New password [None]: {}\n", "reg add HKLM\\X /v DefaultPassword /t REG_SZ /d {} /f", "    DefaultPassword    REG_SZ    {}", "Request: PASS {}\r\n",
+    "Request command: PASS\n    Request arg: {}", "    Key Content            : {}\n", "<keyMaterial>{}</keyMaterial>", 'smtp.PlainAuth("", "a@b.c", "{}", "h")',
+    "login for staging: admin / {}", "creds for the prod db: ada/{}",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
+    "AWS Secret Access Key [None]: {}\n": "ns8YmyICaCCvjT2QiKZ9isi00Q6ss+KfRrSPyj6u", "a.example\tTRUE\t/\tTRUE\t1\tsession_id\t{}": "FxIMqmBUykKWP8xeJ1CsE5V7xmvy0X1xk4CxqIUi",
+    '"Jwt": { "Issuer": "x", "Key": "{}" }': "zRbQaHAWNZ9X1ldV6XzPAmkofNCIIv2QQqmGMq0y",
+    "1\t{}\ta@b.c": "pbkdf2_sha256$260000$5JKVCGAoJ3YqVAvPtlch7U$UJO7GQA6EXCEbiUf4F+nuWB6tHk+aj/CUH6+s/ZEcfs=",
+    "pw_hash = '{}'": "scrypt:32768:8:1$q8Zr3Lk9Vx2P$" + "0a1b2c3d" * 16,
     "Authorization: Basic {}": "dXNlcjpwYXNz", "authorization: basic {}": "YWRhOnBhc3N3b3Jk", '"Authorization": "Basic {}"': "dXNlcjpwYXNz",
     "_auth={}": "dXNlcjpwYXNzd29yZA==", "//r.example/:_auth = {}": "dXNlcjpwYXNzd29yZA==", "otp: {}": "482913", "Your OTP is {}": "482913",
     "cvv: {}": "482", "verification code: {}": "482913", "Your login code {}": "482913", "{} is your Acme verification code.": "482913", "PIN: {}": "4829", "totp_secret={}": "JBSWY3DPEHPK3PXP",
@@ -303,6 +313,12 @@ _CODE = (
      "_SK_START = b'-----BEGIN OPENSSH PRIVATE KEY-----'; _SK_END = b'-----END OPENSSH PRIVATE KEY-----'\n"
      "password = transformFromRGBToXY2; token = vectorOfPointsInXY; api_key: {{ settings.key2 }}, secret='https://a.example/x2', key - value2\n"
      "password:   $PASSWORD1\npassword = *args1\n%s, %1$s, %-10s\n"),
+    ("rabbitmqctl list_users2; rabbitmqctl add_user ada $PASSWORD1; mc alias list2; mosquitto_sub -P $PASSWORD1 -t a; rootpw --lock x2\n"
+     "chpasswd:\n  expire: False\n  list: |\n    ada:RANDOM\n{{password, required2}}, validate(password, 'min8'), {{user, \"ada2\"}}\n"
+     "password TEXT DEFAULT 'none', token_kind varchar(40) default 'bearer2', passwords: [required, min8], keys: [a1, b2]\n"
+     "    ProductName    REG_SZ    Windows10\n    PasswordLength    REG_SZ    x12\nRequest: USER ada2\nKey Index   : 0\n<keyType>passPhrase</keyType>\n"
+     "login for staging: see page2, login for users: admin / user, Region [None]: eu-west-1\n\"Jwt\": {{ \"Issuer\": \"issuer2\", \"Audience\": \"api2\" }}\n"
+     "price: $260000$ or $1200$ a month; a && b2 & c3; f(&password2, &x3); https://a.example/?token_type=a&b2&c=d\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

@@ -19,7 +19,16 @@ from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
-from autolog._redaction.statements import IN_STATEMENTS, INSERT_INTO, VALUES, beside_names, inserts_in
+from autolog._redaction.statements import (
+    ALIAS,
+    IN_STATEMENTS,
+    INSERT_INTO,
+    NETWORK,
+    PASSPHRASE,
+    VALUES,
+    beside_names,
+    inserts_in,
+)
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -192,13 +201,17 @@ _ASSIGNED = (
     + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
     rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
     rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
+    rb" \[[\w*]{1,24}\]:| [a-z]{4,8}\d?(?:\(\d{1,4}\))?(?: not null)? default(?= ')|"
     rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
     rb"(?: ?\?| -| ?(?:\xe2(?:\x80[\x93\x94]|\x86\x92)|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|2192|00e[89]))) |"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
 )  # fmt: skip
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
-_BEFORE_VALUE = rb"(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.]{0,30}[(\[](?=[\"'])|\"\"(?=\"))?"
+_BEFORE_VALUE = (
+    rb"(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.]{0,30}[(\[](?=[\"'])|"
+    rb"\[(?=[^\s\"'`()\[\]{}<>]{6,64}\])|\$\{\w{1,60}:[-=]|\"\"(?=\"))?"
+)
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAME_OF_ONE = rb"p(?:ass(?:word|wd|[ -]?phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
@@ -280,18 +293,6 @@ def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span()
 
 
-#: The command that joins a wireless network, with the network's password.
-_NETWORK = re.compile(rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
-                      rb"[^\"'`\n]{1,64}" + QUOTE + rb")) " + MAYBE_QUOTE + WORD)  # fmt: skip
-
-
-def _networks(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords of wireless networks in commands."""
-    for found in _NETWORK.finditer(lowered):
-        if is_given(text[slice(*found.span(1))].decode("latin-1")):
-            yield found.span(1)
-
-
 #: Definitions of a name and its value: Terraform variables and PHP constants.
 _PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
           re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s{0,20}" + QUOTE + rb"([^\"'`\\\n]{4,256})" +
@@ -311,7 +312,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 _SIGNED: tuple[Signed, ...] = (
     *((signs, _search_for(places)) for signs, places in _PLACES),
     ((rb"j(?<=eyj)",), _web_tokens), ((rb"j(?<=eyj)",), _tokens), ((rb"-(?<=----)(?:end|[- ]begin) ",), key_blocks_in),
-    ((_PROOF.pattern,), _proofs), ((rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"), _networks),
+    ((_PROOF.pattern,), _proofs),
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
 #: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
@@ -324,8 +325,8 @@ _BY_WORD = {
     _STORED_LOGIN: b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
     rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
-    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"|[ :])": b"psk", rb"passphrase (?<=wpa_passphrase )": b"pass",
-    rb"cli\b(?<=nmcli)": b"nmcli", VALUES: INSERT_INTO,
+    rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"|[ :])": b"psk", PASSPHRASE: b"pass", NETWORK: b"nmcli",
+    VALUES: INSERT_INTO, ALIAS: b"mc alias",
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.
 _WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw", b"rootpw", b"secret"})

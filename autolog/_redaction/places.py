@@ -111,7 +111,7 @@ _OPTIONS = (
     (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + MAYBE_QUOTE + WORD),
-    (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + MAYBE_QUOTE + WORD),
+    (rb"sqlcmd|bcp|isql|unzip|zip|mosquitto_\w{2,4}", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
     (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),
     (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),

@@ -94,7 +94,8 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
 _ITS_VALUE = rb"(?:[:=] ?\{|,)?\s{0,8}\\{0,3}[\"']?(?:value|content)\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
     rb"(?<!<key)s?(?:[-_]?\w{1,10}| provided)?"  # what follows `<key>` in a property list is a name
-    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?::\*\*|\*\*:|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
+    rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?:\[[\w*]{1,24}\]:|:\*\*|"
+    rb"\*\*:|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
     rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
     rb"(?:={1,3}|[:>])(?:[ ]?[&!]{1,2}[\w-]{1,20} )?|"
     rb"(?:[\w:-]{1,20}=\\{0,3}\"[^\"'<>\\]{0,60}\\{0,3}\" ?){1,3}>(?=\S)|[({](?=\\{0,3}[\"'])|"
@@ -161,12 +162,13 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
     name = _SAID.search(text, max(0, start - 80), start) if value else None
     if value and _is_drawn(drawn := value[0].decode()):
         owned = len(drawn) >= _KEY_LENGTH and _OWNED.search(text, max(0, start - 80), start)
-        if owned or (name and _may_be_drawn(name[1].decode())):
+        if owned or (name and _may_be_drawn(name[1].decode(), drawn)):
             yield value.span()
 
 
-def _may_be_drawn(name: str) -> bool:
-    return suggests_secret(name) or holds_random(name)
+def _may_be_drawn(name: str, value: str) -> bool:
+    session = holds_session(name) and _is_assigned(name, value, quoted=False)
+    return session or suggests_secret(name) or holds_random(name)
 
 
 def _cookies(text: bytes, _: bytes) -> Iterator[Span]:

@@ -80,7 +80,7 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 _CONNECTS = (
-    rb"\((?<=[dieoprtn]\()(?:(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
+    rb"\((?<=[dehioprtn]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
     rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\())"
 )
 _SIGNS = rb"\((?<=[ne]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
@@ -192,33 +192,87 @@ def _refused(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-#: Passwords and keys in options of commands that no other search knows.
-_IN_OPTIONS = tuple((re.compile(place), check) for place, check in (
+#: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
+_HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
+_ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
+#: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
+_AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
     (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
     (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
     (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
     (_USER_AND_PASSWORD, is_given),
+    (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
+     is_given),
+    (rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
+     rb"[^\"'`\n]{1,64}" + QUOTE + rb")) " + MAYBE_QUOTE + WORD, is_given),
+    (rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
+    (rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),
+    (rb"request: pass " + WORD, is_given),
+    (rb"request command: pass(?:\s|\\{1,3}[nrt]){1,40}request arg: " + WORD, is_given),
+    (rb"key content {12}: ([^\s\\]{8,63})", is_given),
+    (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
+    (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
+    (_HASHED, bool),
 ))  # fmt: skip
-_OPTION_SIGNS = (
+_SIGNS_OF_WORDS = (
     rb"-(?<=django-)insecure-",
     rb"-(?<=--)from-literal",
     rb"v(?=ault login)ault login",
     rb"p-(?<=snmp-)server community",
     rb"_userpwd",
+    rb"_(?:(?<= add_)user|(?<= change_)password|(?<= authenticate_)user) ",
+    rb"-(?<=rootpw -)-\w",
+    rb":(?<=request:)(?= pass )",
+    rb":(?<=request command:)(?= pass)",
+    rb":(?<=key content            :)",
+    rb"<keymaterial>",
+    rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",
+    rb"\$\d{4,7}\$[\w./+]",
+    rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}",
 )
+#: Those signs that are only looked for where their word occurs.
+ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"
 
 
-def _in_options(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for pattern, check in _IN_OPTIONS:
+def _after_words(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for pattern, check in _AFTER_WORDS:
         for found in pattern.finditer(lowered):
             if check(text[slice(*found.span(1))].decode("latin-1")):
                 yield found.span(1)
 
 
+#: A value in the registry of Windows, as commands set and print it.
+_REGISTRY = rb"_(?<=reg_)(?:expand_)?sz"
+_REGISTERED = re.compile(_REGISTRY + rb"[ \t]{1,40}(?:/d )?" + MAYBE_QUOTE + WORD)
+_REGISTERED_NAME = re.compile(rb"(?<![\w.-])([\w.-]{1,80})" + MAYBE_QUOTE + rb"[ \t]{1,40}(?:/[tT] )?REG\Z")
+#: The first passwords of the users of a virtual machine, a user and a password on each line.
+_FIRST_PASSWORDS = re.compile(rb":(?<=chpasswd:)(?:\s{1,20}list:[ |>+-]{0,6})?\r?((?:\n[ \t]{1,16}[^\n]{1,100}){1,40})")
+_FIRST_PASSWORD = re.compile(rb"\n[ \t]{1,16}(?:- )?[\w.-]{1,32}:" + WORD + rb"[ \t]{0,8}(?=\n|\Z)")
+
+
+def _registered(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _REGISTERED.finditer(lowered):
+        name = _REGISTERED_NAME.search(text, max(0, found.start() - 130), found.start())
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if name and is_named_secret(name[1].decode("latin-1"), value, is_given):
+            yield found.span(1)
+
+
+def _first_passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for users in _FIRST_PASSWORDS.finditer(lowered):
+        for found in _FIRST_PASSWORD.finditer(text, *users.span(1)):
+            if is_given(found[1].decode("latin-1")) and found[1].lower() != b"random":
+                yield found.span(1)
+
+
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
 _IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")"
-_NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_CALL + rb"|(?<= p)ass(?:word|phrase)\b)")
+#: The same name in a tuple of Erlang: `{password, "p4ss!"}`.
+_IN_TUPLE = rb",\s?(?:<<)?" + _QUOTED + rb"(?:>>)?\s?\}"
+_IN_EITHER = rb"(?:" + _IN_CALL + rb"|" + _IN_TUPLE + rb")"
+_NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_EITHER + rb"|(?<= p)ass(?:word|phrase)\b)")
+_TUPLE_BEFORE = re.compile(rb"\{\s?\w{0,40}\Z")
 _CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
 _AS_THE = rb"s (?<= as )(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}"
@@ -230,7 +284,7 @@ _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 
 #: The signs of these passwords in long texts.
 SIGNS_BESIDE_NAMES = (
-    *(name + _IN_CALL for name in (rb"pass(?:word|wd|phrase)?", rb"pwd?", rb"psk")),
+    *(name + _IN_EITHER for name in (rb"pass(?:word|wd|phrase)?", rb"pwd?", rb"psk")),
     _AS_THE + rb"pass(?:word|phrase)\b",
     rb"password (?<= password )" + MAYBE_QUOTE + rb"[^\s\d\"'`\\;|&]{0,255}+\d",
 )  # fmt: skip
@@ -242,6 +296,8 @@ def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
         found: re.Match[bytes] | None
         if name[2]:
             found = name
+        elif name[3]:
+            found = name if _TUPLE_BEFORE.search(lowered, max(0, name.start() - 42), name.start()) else None
         elif name[1] is None:
             found = _before_name(lowered, name.start()) or _after_name(lowered, name.start())
         else:
@@ -270,5 +326,6 @@ IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
     ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed), ((_TAKES_KEY,), _keyed), ((_LOGS,), _logged),
-    ((_AT_HOST,), _logins_at), (_OPTION_SIGNS, _in_options), ((_REFUSED,), _refused),
+    ((_AT_HOST,), _logins_at), ((*_SIGNS_OF_WORDS, ALIAS, PASSPHRASE, NETWORK), _after_words), ((_REFUSED,), _refused),
+    ((_REGISTRY,), _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip

@@ -39,6 +39,7 @@ _BEGINNING = re.compile(rb"\A|[\s\"'`(]|\\n")
 #: A user and a password: `creds are ada/p4ss!`.
 _PAIR = dict.fromkeys(
     (b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"password"),
+    rb"(?: (?:for|on|to) (?:the )?[\w.-]{1,30}(?: [\w.-]{1,30})?)?"
     rb"(?: are| is)?:?\*{0,2} " + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE + rb" ?[/:] ?" + MAYBE_QUOTE +
     _WORD,
 )  # fmt: skip
