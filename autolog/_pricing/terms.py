@@ -45,6 +45,9 @@ class Term(NamedTuple):
 
 
 _AUDIO = r"(input_)?audio$"
+#: Models that charge more for audio, for which the price list has the price of text only.
+_GPT_AUDIO = r".*gpt-4o(-mini)?-audio"
+_NO_AUDIO_PRICE = "its price is not in the price list, and the response does not say how many tokens it had"
 _IMAGE = r"(input_)?image(_url)?$"
 #: Matches values that are not text.
 _UNREADABLE = "\0"
@@ -86,10 +89,14 @@ TERMS: dict[str, tuple[Term, ...]] = {
             ("response.choices.message.executed_tools", r""), ("request.tools.type", r"builtin_function"),
             ("request.enable_search", r""), ("request.plugins", r""), ("model", r"(groq/)?compound"))),
         Term("live search", (("request.search_parameters", r""),), ("response.usage.num_sources_used",)),
-        Term("audio input", (("request.**.type", _AUDIO), ("request.file", r"")), _at(_DETAILS, "audio_tokens"),
-             frozenset({"input_audio_mtok"})),
+        Term("audio input", (("request.**.type", _AUDIO), ("request.messages.audio", r""), ("request.file", r"")),
+             _at(_DETAILS, "audio_tokens"), frozenset({"input_audio_mtok"})),
         Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
              frozenset({"output_audio_mtok"})),
+        Term("audio input", (("request.**.type", _AUDIO), ("request.messages.audio", r"")),
+             _at(_DETAILS, "audio_tokens"), models=_GPT_AUDIO, why=_NO_AUDIO_PRICE),
+        Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
+             models=_GPT_AUDIO, why=_NO_AUDIO_PRICE),
         Term("image input", (("request.**.type", _IMAGE),), _at(_DETAILS, "image_tokens"),
              frozenset({"input_image_mtok"})),
     ),

@@ -7,8 +7,10 @@ from typing import Any
 from autolog.providers._facts import Usage
 from autolog.providers._fields import count, first_count, mapping, money, objects, seconds, total
 
-#: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together.
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
+#: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together, and Anthropic's, which LiteLLM's proxy and
+#: Databricks put beside OpenAI's.
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens")
+_WRITTEN = "cache_creation_input_tokens"
 _BESIDE = frozenset(_CACHED)
 #: The keys of the details of the input and of the output.
 _INPUT_DETAILS = (
@@ -52,7 +54,23 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         _add_input_details(read, inner)
     if outer:
         read.output_image, read.output_audio = count(outer.get("image_tokens")), count(outer.get("audio_tokens"))
+    if _WRITTEN in usage or "cache_read_input_tokens" in usage:
+        _add_anthropic_counts(read, usage)
     return read
+
+
+def _add_anthropic_counts(read: Usage, usage: dict[str, Any]) -> None:
+    """Add the cache writes, and to the input what is not in it.
+
+    LiteLLM counts cached tokens as part of the prompt's, as OpenAI does; Anthropic counts them beside `input_tokens`.
+    """
+    if not read.cache_creation:
+        read.cache_creation = count(usage.get(_WRITTEN))
+    cached = total(read.cache_read, read.cache_creation) or 0
+    whole = count(usage.get("total_tokens"))
+    beside = "prompt_tokens" not in usage or (whole is not None and whole == total(read.input, read.output, cached))
+    if read.input is not None and (beside or cached > read.input):
+        read.input += cached
 
 
 def _add_input_details(usage: Usage, details: dict[str, Any]) -> None:

@@ -40,6 +40,25 @@ def test_reasoning_is_counted_beside_or_inside_as_the_total_says(total: int | No
     assert read.output == output
 
 
+@pytest.mark.parametrize(
+    ("usage", "wanted"),
+    [
+        pytest.param({"prompt_tokens": 100}, (100, 20, 60), id="inside"),
+        pytest.param({"prompt_tokens": 100, "total_tokens": 150}, (100, 20, 60), id="inside, as the total says"),
+        pytest.param({"prompt_tokens": 100, "total_tokens": 230}, (180, 20, 60), id="beside, as the total says"),
+        pytest.param({"prompt_tokens": 10}, (90, 20, 60), id="too many to be inside"),
+        pytest.param({"input_tokens": 100, "output_tokens": 50}, (180, 20, 60), id="Anthropic's names only"),
+        pytest.param({"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 20, "cache_creation_tokens": 60}},
+                     (100, 20, 60), id="twice"),
+        pytest.param({"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 0}}, (100, 20, 60), id="details of 0"),
+    ],
+)  # fmt: skip
+def test_the_cached_tokens_in_anthropics_names(usage: dict[str, Any], wanted: tuple[int, int, int]) -> None:
+    beside = {"completion_tokens": 50, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 60}
+    read = read_usage({**beside, **usage})
+    assert (read.input, read.cache_read, read.cache_creation) == wanted
+
+
 def test_details_in_both_spellings() -> None:
     usage = {
         "prompt_tokens": 9,
