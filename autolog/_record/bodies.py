@@ -175,10 +175,10 @@ class FormPart(msgspec.Struct, frozen=True):
 
 def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
     """Yield the parts of a multipart form, in order; `content_type` gives the boundary."""
-    _, found, boundary = content_type.partition("boundary=")
-    if not found:
+    boundary = content_type.partition("boundary=")[2].split(";")[0].strip().strip('"').encode()
+    if not boundary:
         return
-    marker = b"--" + boundary.split(";")[0].strip().strip('"').encode()
+    marker = b"--" + boundary
     at = body.find(marker)
     while at >= 0:
         at += len(marker)

@@ -15,6 +15,7 @@ from dialects.test_litellm import PAYLOAD
 from engines import every_store
 
 from autolog._record.zstd import zstd
+from autolog.dialects import langsmith as dialect
 from autolog.server.routes import _langsmith_sessions
 from autolog.stores.query import Query
 
@@ -487,6 +488,17 @@ def test_feedback_is_listed_by_key_in_pages_changed_and_taken_back(server: Serve
     assert server.call("DELETE", f"/feedback/{tone['id']}").status_code == 200
     assert sorted(key for key, *_ in listed()) == ["length", "truth"]
     assert server.call("DELETE", f"/feedback/{tone['id']}").status_code == 404
+
+
+def test_a_run_grows_in_place_with_the_parts_of_a_form() -> None:
+    upload = dialect.Upload()
+    upload.merge("post", "r", {"extra": {"a": 1, "b": 1}, "name": "n"})
+    run, extra = upload.runs["r"], upload.runs["r"]["extra"]
+    upload.merge("patch", "r", {"extra": {"b": 2}, "outputs": None, "error": "e"})
+    upload.merge("post", "r", {"extra": {"b": 3, "c": 3}, "name": "late"})
+    assert run == {"id": "r", "extra": {"a": 1, "b": 2, "c": 3}, "name": "n", "error": "e"}
+    assert upload.runs["r"] is run  # a copy for each of 50,000 parts would take minutes
+    assert run["extra"] is extra
 
 
 def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Server) -> None:

@@ -89,6 +89,11 @@ def test_a_form_has_its_fields_and_the_names_of_its_files() -> None:
     assert list(form_parts(body, "multipart/form-data")) == []
 
 
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=", 'multipart/form-data; boundary=""; x=1'])
+def test_a_form_has_no_parts_without_a_boundary(content_type: str) -> None:
+    assert list(form_parts(b'--name="a"\r\n\r\nb\r\n--', content_type)) == []
+
+
 def test_a_form_without_files_is_read_from_its_url_encoding() -> None:
     kind = "application/x-www-form-urlencoded; charset=utf-8"
     form = read_form(b"model=voxtral+mini&a=1&a=2&empty=", kind)

@@ -29,6 +29,10 @@ _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "r
 ATTACHMENT = "attachment-"
 
 
+#: The fields of a run whose later values are added to the earlier ones.
+_JOINED = ("extra", "attachments")
+
+
 @dataclass(slots=True)
 class Upload:
     """The contents of one request: runs by id, feedback, and how many of both could not be decoded."""
@@ -44,12 +48,20 @@ class Upload:
 
     def merge(self, operation: str, run_id: str, values: Json) -> None:
         """Add values to a run. Values of a patch override those of a post, in any order; null counts as absent."""
-        run = self.runs.setdefault(run_id, {"id": run_id})
-        fields = {key: value for key, value in values.items() if value is not None}
-        if operation == "post":
+        run = self.runs.setdefault(run_id, {"id": run_id})  # changed in place: a form may have a part for each key
+        overrides = operation != "post"
+        if not overrides:
             self.started.add(run_id)
-            fields = join(fields, run)
-        self.runs[run_id] = join(run, fields)
+        for key, value in values.items():
+            if value is None:
+                continue
+            if key in _JOINED and value and (known := run.get(key)):
+                run[key] = whole = mapping(known)
+                for name, item in mapping(value).items():
+                    if overrides or name not in whole:
+                        whole[name] = item
+            elif overrides or key not in run:
+                run[key] = value
 
     def reject(self, problem: str) -> None:
         """Count an item that could not be decoded."""
@@ -59,7 +71,7 @@ class Upload:
 def join(run: Json, later: Json) -> Json:
     """Return a run with later values, which override the earlier ones."""
     joined = {**run, **later}
-    for key in ("extra", "attachments"):
+    for key in _JOINED:
         if run.get(key) and later.get(key):
             joined[key] = {**mapping(run[key]), **mapping(later[key])}
     return joined
