@@ -184,6 +184,7 @@ PLACES = (
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
+    "smtp://ada@a.example:{}@mail.example:587": "hunter2horse", "redis://ada:{}@db.example:6379/0": "q8Zr@mt4Lf", 'password = "{}"': "lKkpES@nZQxMol", "ansible_ssh_pass={} ansible_port=22": "EWmUvM!QpLdNzp",
     "AWS Secret Access Key [None]: {}\n": "ns8YmyICaCCvjT2QiKZ9isi00Q6ss+KfRrSPyj6u", "a.example\tTRUE\t/\tTRUE\t1\tsession_id\t{}": "FxIMqmBUykKWP8xeJ1CsE5V7xmvy0X1xk4CxqIUi",
     '"Jwt": { "Issuer": "x", "Key": "{}" }': "zRbQaHAWNZ9X1ldV6XzPAmkofNCIIv2QQqmGMq0y",
     "1\t{}\ta@b.c": "pbkdf2_sha256$260000$5JKVCGAoJ3YqVAvPtlch7U$UJO7GQA6EXCEbiUf4F+nuWB6tHk+aj/CUH6+s/ZEcfs=",
@@ -318,6 +319,7 @@ _CODE = (
      "password TEXT DEFAULT 'none', token_kind varchar(40) default 'bearer2', passwords: [required, min8], keys: [a1, b2]\n"
      "    ProductName    REG_SZ    Windows10\n    PasswordLength    REG_SZ    x12\nRequest: USER ada2\nKey Index   : 0\n<keyType>passPhrase</keyType>\n"
      "login for staging: see page2, login for users: admin / user, Region [None]: eu-west-1\n\"Jwt\": {{ \"Issuer\": \"issuer2\", \"Audience\": \"api2\" }}\n"
+     "password: User#authenticate, password = 'Account@Company', pwd = aX*bY; http://a.example:80/@ada http://a.example/x:y@z mailto:ada@example.com:x@b\n"
      "price: $260000$ or $1200$ a month; a && b2 & c3; f(&password2, &x3); https://a.example/?token_type=a&b2&c=d\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

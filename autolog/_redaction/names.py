@@ -152,6 +152,8 @@ _PADDED = re.compile(r"[\w+/-]{22,511}+={1,2}")
 _RUN = re.compile(r"[A-Za-z0-9]{10,}")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 _CASE_CHANGES = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[a-z])")
+#: Signs that passwords contain.
+_SIGNS = re.compile(r"[!@#$%^&*+?]")
 #: A camel-case identifier, possibly with short numbers between its words.
 _HUMPS = re.compile(r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{3,}+|\d{1,3}+(?!\d))++\Z")
 
@@ -174,8 +176,12 @@ def alternates(word: str, least: int) -> bool:
 
 
 def is_jumbled(value: str) -> bool:
-    """Return whether a value consists of many letters whose case changes as it does in no name."""
-    return len(value) >= 16 and value.isalpha() and not (value.islower() or value.isupper() or _HUMPS.match(value))
+    """Return whether a value consists of many letters whose case changes as it does in no name; signs may divide it."""
+    words = [word for word in _SIGNS.split(value) if word]
+    letters = "".join(words)
+    if len(letters) < (16 if letters == value else 10) or not letters.isalpha():
+        return False
+    return not (letters.islower() or letters.isupper() or all(map(_HUMPS.match, words)))
 
 
 def is_mixed(value: str) -> bool:

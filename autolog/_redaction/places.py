@@ -40,11 +40,11 @@ _CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z
 
 
 def is_chosen(value: str) -> bool:
-    """Return whether a word looks like a password that a person chose: letters and digits, but not a name or code."""
+    """Return whether a word looks like a chosen password: letters with digits or signs, but not a name or code."""
     return (
         len(value) >= 6
         and is_given(value)
-        and any(map(str.isdigit, value))
+        and (any(map(str.isdigit, value)) or (not value.isalpha() and is_jumbled(value)))
         and any(map(str.isalpha, value))
         and not _KIND.fullmatch(value)
         and not _CODE.search(value)
@@ -306,7 +306,9 @@ def _files(text: bytes, _: bytes) -> Iterator[Span]:
 
 #: What precedes `://` in a URL, and what follows it if the URL contains a password.
 _URL_SCHEME = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}\Z")
-_USER_INFO = re.compile(rb"://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
+_USER_INFO = re.compile(
+    rb"://[^\s/:@\"']{0,256}(?:@[\w.-]{1,100})?:([^\s/@\"']{1,512}(?:@[^\s/@\"'?&=,;:\\]{1,100}(?=@)){0,2})@"
+)
 #: A token in the place of the user: `https://ghs_...@github.com`, the key in a DSN of Sentry.
 _TOKEN_INFO = re.compile(rb"://([\w.~%+-]{16,512}+)(?::[\w.~%+-]{0,512}+)?@[\w.-]{1,80}")
 _NO_LOGIN = re.compile(

@@ -48,7 +48,8 @@ def test_words_and_paths_are_not_random(value: str) -> None:
 
 @pytest.mark.parametrize(("value", "jumbled"), [
     ("SsnwFIYqbUVGMGflScaR", True), ("getPasswordFromEnvironment", False), ("authenticationtoken", False), ("SECRETPASSWORDVALUE", False),
-    ("aBcDe", False), ("SsnwFIYqbUVGMGflSca1", False),
+    ("aBcDe", False), ("SsnwFIYqbUVGMGflSca1", False), ("lKkpES@nZQxMol", True), ("User#authenticate", False), ("Account@Company", False),
+    ("aX*bY", False),
 ])  # fmt: skip
 def test_letters_are_jumbled_if_their_case_changes_as_in_no_name(value: str, jumbled: bool) -> None:
     assert is_jumbled(value) is jumbled

@@ -55,6 +55,16 @@ def test_an_ampersand_may_also_end_a_value(text: str, kept: str) -> None:
     assert apply(text, Redactor(None, secrets=True).edits(text)) == kept
 
 
+@pytest.mark.parametrize(("text", "kept"), [
+    ("sftp://ada:p4ss@w0rd@h.example/", "sftp://ada:[REDACTED]@h.example/"), ("http://ada:p4ss@h.example/?q=a@b", "http://ada:[REDACTED]@h.example/?q=a@b"),
+    ("http://ada:p4ss@h.example?q=a@b", "http://ada:[REDACTED]@h.example?q=a@b"), ("http://a:p4ss@h:1,b:p5ss@i:2", "http://a:[REDACTED]@h:1,b:p5ss@i:2"),
+    ("smtp://ada@a.example:p4ss@h.example", "smtp://ada@a.example:[REDACTED]@h.example"), ("ssh://git@h.example:22/a@b", "ssh://git@h.example:22/a@b"),
+])  # fmt: skip
+def test_a_password_in_a_url_ends_before_its_host(text: str, kept: str) -> None:
+    assert apply(text, Redactor(None, secrets=True).edits(text)) == kept
+    assert may_hold_secret(json.dumps({"m": text}).encode()) is (text != kept)
+
+
 @pytest.mark.parametrize("text", [
     "docker run -p 8080:80 image", "docker login -u ada --password-stdin", "curl -u $USER:$PASS https://a.example",
     "curl -u ada https://a.example", "mysql -p app", "sshpass -p $PASS ssh h", "tool --max-token 4096", "--password PASSWORD",
