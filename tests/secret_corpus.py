@@ -180,10 +180,13 @@ PLACES = (
     "ALTER USER ada IDENTIFIED BY '{}'", "db_password TEXT NOT NULL DEFAULT '{}',", "password varchar(40) default '{}'", "password: ${DEFAULT_PW:-{}}", "passwords: [{}]",
     "New password [None]: {}\n", "reg add HKLM\\X /v DefaultPassword /t REG_SZ /d {} /f", "    DefaultPassword    REG_SZ    {}", "Request: PASS {}\r\n",
     "Request command: PASS\n    Request arg: {}", "    Key Content            : {}\n", "<keyMaterial>{}</keyMaterial>", 'smtp.PlainAuth("", "a@b.c", "{}", "h")',
+    "az keyvault secret set --vault-name v --name db --value '{}'", "aws ssm put-parameter --name /db --type SecureString --value {}",
+    "Password for the [elastic] user successfully reset.\nNew value: {}", "<auth-user-pass>\nada\n{}\n</auth-user-pass>",
     "login for staging: admin / {}", "creds for the prod db: ada/{}",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
+    "<password>{}</password>": "{AQAACP8nXwcsRZ9BcgV0p4+RIJrZifXgaFeW5l7Ve51+FdX9GReT4Li/Ig==}",
     "smtp://ada@a.example:{}@mail.example:587": "hunter2horse", "redis://ada:{}@db.example:6379/0": "q8Zr@mt4Lf", 'password = "{}"': "lKkpES@nZQxMol", "ansible_ssh_pass={} ansible_port=22": "EWmUvM!QpLdNzp",
     "AWS Secret Access Key [None]: {}\n": "ns8YmyICaCCvjT2QiKZ9isi00Q6ss+KfRrSPyj6u", "a.example\tTRUE\t/\tTRUE\t1\tsession_id\t{}": "FxIMqmBUykKWP8xeJ1CsE5V7xmvy0X1xk4CxqIUi",
     '"Jwt": { "Issuer": "x", "Key": "{}" }': "zRbQaHAWNZ9X1ldV6XzPAmkofNCIIv2QQqmGMq0y",
@@ -320,6 +323,7 @@ _CODE = (
      "    ProductName    REG_SZ    Windows10\n    PasswordLength    REG_SZ    x12\nRequest: USER ada2\nKey Index   : 0\n<keyType>passPhrase</keyType>\n"
      "login for staging: see page2, login for users: admin / user, Region [None]: eu-west-1\n\"Jwt\": {{ \"Issuer\": \"issuer2\", \"Audience\": \"api2\" }}\n"
      "password: User#authenticate, password = 'Account@Company', pwd = aX*bY; http://a.example:80/@ada http://a.example/x:y@z mailto:ada@example.com:x@b\n"
+     "az group create --value x2y; aws ssm get-parameter --name /a --value1 b2; counter reset. New value: 12 <auth-user-pass>\n<p>{{AQAA}}</p>\n"
      "price: $260000$ or $1200$ a month; a && b2 & c3; f(&password2, &x3); https://a.example/?token_type=a&b2&c=d\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

@@ -214,6 +214,10 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
     (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
     (_HASHED, bool),
+    (rb"(?:keyvault secret set|ssm put-parameter) [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
+    (rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),
+    (rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),
+    (rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),
 ))  # fmt: skip
 _SIGNS_OF_WORDS = (
     rb"-(?<=django-)insecure-",
@@ -227,6 +231,10 @@ _SIGNS_OF_WORDS = (
     rb":(?<=request command:)(?= pass)",
     rb":(?<=key content            :)",
     rb"<keymaterial>",
+    rb"<auth-user-pass>",
+    rb"<\w{1,40}>\{aqaa",
+    rb"-(?<=--)value[ =]",
+    rb":(?<=new value:)",
     rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",
     rb"\$\d{4,7}\$[\w./+]",
     rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}",
