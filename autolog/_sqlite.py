@@ -31,15 +31,20 @@ class Connection(sqlite3.Connection):
         start_over_if_forked()  # which closes the parent's connections, before this one counts their locks as its own
         super().__init__(database, *args, **options)
         if database != ":memory:":
-            _to_files.add(self)
+            for known in [known for known in _to_files if known() is None]:
+                with contextlib.suppress(ValueError):  # another thread has removed it
+                    _to_files.remove(known)
+            _to_files.append(weakref.ref(self))
 
-    def __del__(self) -> None:
-        with contextlib.suppress(sqlite3.Error):  # it was not opened at all
-            self.close()
+    if sys.version_info >= (3, 13):  # an exception that a signal handler raises in here is lost
+
+        def __del__(self) -> None:
+            with contextlib.suppress(sqlite3.Error):  # it was not opened at all
+                self.close()
 
 
-#: The connections to files, for as long as they exist.
-_to_files: weakref.WeakSet[Connection] = weakref.WeakSet()
+#: The connections to files. They have no callbacks, in which an exception that a signal handler raises would be lost.
+_to_files: list[weakref.ref[Connection]] = []
 #: The inherited connections that could not be closed, and must not be closed later either.
 _inherited: list[Connection] = []
 
@@ -53,7 +58,7 @@ def _close_inherited() -> None:
     ended, the next process to open the file would believe itself alone, empty the index that the child has mapped into
     its memory (which kills it), and delete the log that the child goes on writing to.
     """
-    for db in list(_to_files):
+    for db in [db for known in _to_files if (db := known()) is not None]:
         with contextlib.suppress(sqlite3.ProgrammingError):  # it has been closed already
             if db.in_transaction or not in_c_library.was_empty:  # closing it would change the file, or wait for ever
                 _inherited.append(db)

@@ -70,7 +70,6 @@ def test_killed_at_random_moments(tmp_path: Path, thorough: bool) -> None:
     assert len(acknowledged) > 50
     assert set(acknowledged) <= set(names)
     assert len(names) == len(set(names))
-    assert slowest < 15
     with sqlite3.connect(tmp_path / "s.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     print(f"{len(acknowledged)} acknowledged, all found, none doubled; slowest start {slowest:.1f} s")
