@@ -95,9 +95,10 @@ def long_words(text: bytes) -> list[Span]:
     return words
 
 
-#: Longer base64 words are data, in which anything that looks like a key is there by chance.
+#: Longer words in base64, of either alphabet, are data, such as encrypted reasoning: what looks like a key in them is
+#: there by chance.
 _BLOB = 400
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]*+|[A-Za-z0-9_-]*+)={0,2}")
 
 
 # Before a body is decoded

@@ -21,7 +21,8 @@ _AFTER = dict.fromkeys(
     (b"password", b"passwd", b"passphrase", b"passcode", b"passwort", b"kennwort", b"pwd", b"pw", b"senha",
      b"wachtwoord"),
     rb"(?![a-z])" + MAYBE_QUOTE +
-    rb"(?:(?: i use| was| changed| reset| set){0,2} (?:is|from|to) |(?:[ \t*_]|\\+t){1,8}+)" + MAYBE_QUOTE + _WORD,
+    rb"(?:(?: i use| was| changed| reset| set){0,2} (?:is|from|to) |" +
+    rb"(?=[*_]{0,3}(?:[ \t]|\\+t))(?:[ \t*_]|\\+t){1,8}+)" + MAYBE_QUOTE + _WORD,
 )  # fmt: skip
 #: The new password after the old one.
 _TO = re.compile(MAYBE_QUOTE + rb" to " + MAYBE_QUOTE + _WORD)

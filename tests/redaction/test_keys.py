@@ -25,6 +25,7 @@ def test_a_key_stands_where_no_letter_is_before_it_but_an_escape(text: str, keys
 
 def test_keys_in_the_midst_of_a_long_word_of_base64_are_chance() -> None:
     assert found("Ab0/" * 100 + KEY.replace("-", "/") + "Ab0/" * 100) == []
+    assert found("Ab0_" * 100 + KEY + "_Ab0" * 100) == []
 
 
 def test_words_that_are_no_keys_are_remembered_and_keys_are_not() -> None:
