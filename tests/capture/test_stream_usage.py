@@ -159,6 +159,7 @@ def test_estimates_are_marked(patched: Records, monkeypatch: pytest.MonkeyPatch)
     letters = tiktoken.Encoding(
         "letters", pat_str=r".", mergeable_ranks={bytes([n]): n for n in range(256)}, special_tokens={}
     )
+    monkeypatch.setattr("autolog._processing.estimate._loading", {})
     monkeypatch.setattr(tiktoken, "encoding_for_model", lambda model: letters)  # the real tables come from the network
     autolog.configure(stream_usage="estimate")
     provider = Provider()
@@ -182,6 +183,7 @@ def test_an_estimate_that_fails_says_so(patched: Records, monkeypatch: pytest.Mo
     def no_network(model: str) -> Any:
         raise OSError("no network")
 
+    monkeypatch.setattr("autolog._processing.estimate._loading", {})
     monkeypatch.setattr(tiktoken, "encoding_for_model", no_network)
     autolog.configure(stream_usage="estimate")
     chunks(Provider())
