@@ -142,10 +142,12 @@ with autolog.span("both") as span:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux wipes memory at a fork")
 def test_a_fork_that_python_does_not_know_of_starts_over_too(tmp_path: Path) -> None:
     code = """
-import ctypes, os
+import ctypes, os, time
 import autolog
 with autolog.span("parent"): pass
 assert autolog.flush(20)
+while not all(worker._idle for worker in autolog._lifecycle.workers): time.sleep(0.1)
+time.sleep(0.1)  # a thread that waits for the interpreter at such a fork makes Python itself hang in the child
 children = []
 for number in range(2):
     child = ctypes.PyDLL(None).fork()  # as uWSGI does
