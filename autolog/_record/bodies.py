@@ -163,6 +163,10 @@ def without_repeats(body: bytes) -> bytes:
 # Forms
 
 
+#: The most bytes of a part's headers that are read.
+MAX_PART_HEAD = 16 * 1024
+
+
 class FormPart(msgspec.Struct, frozen=True):
     """One part of a multipart form: its field name, its file name if it is a file, and the offsets of its content."""
 
@@ -185,7 +189,7 @@ def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
         end = body.find(marker, at)
         head_end = body.find(b"\r\n\r\n", at, end if end >= 0 else len(body))
         if head_end >= 0:
-            head = body[at:head_end].decode(errors="replace")
+            head = body[at : min(head_end, at + MAX_PART_HEAD)].decode(errors="replace")
             parameters = _disposition(head)
             start, stop = head_end + 4, end if end >= 0 else len(body)
             if body[stop - 2 : stop] == b"\r\n" and stop - 2 >= start:

@@ -18,6 +18,7 @@ from autolog import _guard
 from autolog._capture.span import Span
 from autolog._config import Config
 from autolog._delivery import assembly, queue as _queue
+from autolog._delivery.queue import Queue
 from autolog._processing.deferred import DeferredPipeline
 from autolog._record.record import Record
 
@@ -263,14 +264,21 @@ def test_an_error_or_exit_in_reading_costs_one_record(error: type, monkeypatch: 
     assert _guard.failures.pop("reading a call") == 1
 
 
-def test_what_ends_after_closing_is_delivered_before_the_call_returns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Queue, Sink]:
+    """Return a queue that has been closed after one record, and its sink; records that end now are delivered soon."""
     monkeypatch.setattr(_queue, "EXIT_TIMEOUT", 0.2)
     sink = Sink()
     queue = make(sink, journal=journal_in(tmp_path))
     put(queue, "a")
     assert queue.close(5)
+    return queue, sink
+
+
+def test_what_ends_after_closing_is_delivered_before_the_call_returns(
+    closed: tuple[Queue, Sink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, sink = closed
     put(queue, "late", "later")
     assert [record.id for record in sink.records] == ["a", "late", "later"]
     sink.gate.clear()  # a sink that hangs
@@ -284,13 +292,9 @@ def test_what_ends_after_closing_is_delivered_before_the_call_returns(
 
 
 def test_what_ends_after_closing_goes_to_the_journal_if_the_sink_hangs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    closed: tuple[Queue, Sink], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_queue, "EXIT_TIMEOUT", 0.2)
-    sink = Sink()
-    queue = make(sink, journal=journal_in(tmp_path))
-    put(queue, "a")
-    assert queue.close(5)
+    queue, sink = closed
     sink.gate.clear()
     put(queue, "late", "later")  # returns although the sink does not
     assert journal_in(tmp_path).waiting().records == 2

@@ -6,6 +6,8 @@ The library itself runs in `tests/beside/senders/`.
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +16,11 @@ from dialects.samples import KEY, Server
 from dialects.test_litellm import PAYLOAD
 from engines import every_store
 
+from autolog._record.bodies import FormPart, form_parts
 from autolog._record.zstd import zstd
 from autolog.dialects import langsmith as dialect
+from autolog.dialects._fault import Fault
+from autolog.dialects.langsmith import _decode, decode_multipart
 from autolog.server.routes import _langsmith_sessions
 from autolog.stores.query import Query
 
@@ -64,6 +69,9 @@ def form(parts: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         for name, value in parts.items()
     )
     return fields + b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}
+
+
+PART = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{{}}\r\n'
 
 
 def check(server: Server) -> None:
@@ -255,11 +263,65 @@ def test_what_its_clients_read_back(server: Server) -> None:
 def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
     runs = [{"id": f"r{number}"} for number in range(10_001)]
     assert server.call("POST", "/runs/batch", {"post": runs[:9_000], "patch": runs[9_000:]}).status_code == 413
-    part = '--b\r\nContent-Disposition: form-data; name="post.r{}"\r\n\r\n{{}}\r\n'
-    body = "".join(part.format(number) for number in range(10_001)) + "--b--\r\n"
+    body = "".join(PART.format(f"post.r{number}") for number in range(10_001)) + "--b--\r\n"
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert server.call("POST", "/runs/multipart", body.encode(), headers=headers).status_code == 413
     assert server.rows() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["attachment.r.{0}", "feedback.{0}", "feedback.same", "post.{0}.inputs"], ids=lambda name: name
+)
+def test_a_form_is_counted_as_it_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its records counts, whatever brings it, and none is read after those that are one too many."""
+    read = list[str]()
+
+    def noted(body: bytes, content_type: str) -> Iterator[FormPart]:
+        for part in form_parts(body, content_type):
+            read.append(part.name)
+            yield part
+
+    monkeypatch.setattr(_decode, "form_parts", noted)
+    body = "".join(PART.format(name.format(number)) for number in range(100)) + "--b--"
+    with pytest.raises(Fault) as refused:
+        decode_multipart(body.encode(), "multipart/form-data; boundary=b", most=10)
+    assert (refused.value.status, len(read)) == (413, 10 if "attachment" in name else 11)
+
+
+def test_the_headers_of_a_part_take_little_memory_however_long_they_are() -> None:
+    many = b'--b\r\nContent-Disposition: form-data; name="post.r"' + b";" * 8_000_000 + b"\r\n\r\n{}\r\n--b--"
+    tracemalloc.start()
+    try:
+        upload = decode_multipart(many, "multipart/form-data; boundary=b")
+        assert list(upload.runs) == ["r"]
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_run_is_kept_under_the_id_of_its_parts(server: Server) -> None:
+    body, headers = form(
+        {f"post.{CALL}": STARTED, f"patch.{CALL}": {**ENDED, "id": {"other": 1}}, "post." + "x" * 201: {}}
+    )
+    answer = server.call("POST", "/runs/multipart", body, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 1)
+    check(server)
+    assert [record.id for record in server.rows()] == [CALL]
+
+
+def test_an_attachment_of_a_run_with_attachments_of_a_wrong_shape_is_kept(server: Server) -> None:
+    body, headers = form(
+        {
+            f"post.{TOOL}": {**FAILED, "attachments": 5},
+            f"attachment.{TOOL}.shot": b"\x89PNG",
+            f"post.{ROOT}": run(ROOT, "chain"),
+        }
+    )
+    answer = server.call("POST", "/runs/multipart", body, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"], len(server.rows())) == (202, 0, 3)
+    tool = server.store.get(TOOL)
+    assert tool is not None
+    assert tool.extra["run"]["attachments"]["shot"]["size"] == 4
 
 
 def test_a_streamed_answer_of_langchain_is_the_assistants(server: Server) -> None:

@@ -27,7 +27,8 @@ from autolog.providers._fields import count, mapping, text, texts
 _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
 #: The prefix of the ids of attachments, which are records of their own.
 ATTACHMENT = "attachment-"
-
+#: The most characters of a run's or feedback's id.
+MAX_ID = 200
 
 #: The fields of a run whose later values are added to the earlier ones.
 _JOINED = ("extra", "attachments")
@@ -41,27 +42,21 @@ class Upload:
     started: set[str] = field(default_factory=set)
     """The ids of runs that this request posts; the others are patches of earlier ones."""
     feedback: list[Json] = field(default_factory=list)
-    attachments: dict[str, list[tuple[str, str, bytes]]] = field(default_factory=dict)
-    """By run id, the name, the content type and the content of each attachment."""
+    attachments: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    """By run id and name, the content type and the content of each attachment."""
     rejected: int = 0
     problem: str = ""
 
     def merge(self, operation: str, run_id: str, values: Json) -> None:
-        """Add values to a run. Values of a patch override those of a post, in any order; null counts as absent."""
-        run = self.runs.setdefault(run_id, {"id": run_id})  # changed in place: a form may have a part for each key
-        overrides = operation != "post"
-        if not overrides:
+        """Add values to a run. Values of a patch override those of a post, in any order."""
+        if operation == "post":
             self.started.add(run_id)
-        for key, value in values.items():
-            if value is None:
-                continue
-            if key in _JOINED and value and (known := run.get(key)):
-                run[key] = whole = mapping(known)
-                for name, item in mapping(value).items():
-                    if overrides or name not in whole:
-                        whole[name] = item
-            elif overrides or key not in run:
-                run[key] = value
+        _add(self.runs.setdefault(run_id, {"id": run_id}), values, overrides=operation != "post")
+
+    def attach(self, run_id: str, name: str, content_type: str, content: bytes) -> None:
+        """Add an attachment to a run."""
+        self.attachments[run_id, name] = content_type, content
+        self.merge("patch", run_id, {"attachments": {name: {"content_type": content_type, "size": len(content)}}})
 
     def reject(self, problem: str) -> None:
         """Count an item that could not be decoded."""
@@ -70,11 +65,23 @@ class Upload:
 
 def join(run: Json, later: Json) -> Json:
     """Return a run with later values, which override the earlier ones."""
-    joined = {**run, **later}
-    for key in _JOINED:
-        if run.get(key) and later.get(key):
-            joined[key] = {**mapping(run[key]), **mapping(later[key])}
+    joined = run | {key: dict(mapping(run[key])) for key in _JOINED if run.get(key)}
+    _add(joined, later, overrides=True)
     return joined
+
+
+def _add(run: Json, values: Json, overrides: bool) -> None:
+    """Add values to a run, in place as a form may have a part for each; null counts as absent, and the id stays."""
+    for key, value in values.items():
+        if value is None or key == "id":
+            continue
+        if key in _JOINED and value and (known := run.get(key)):
+            run[key] = whole = mapping(known)
+            for name, item in mapping(value).items():
+                if overrides or name not in whole:
+                    whole[name] = item
+        elif overrides or key not in run:
+            run[key] = value
 
 
 def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
@@ -92,7 +99,7 @@ def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
     for operation, runs in given.items():
         for run in runs:
             run_id = run.get("id") if isinstance(run, dict) else None
-            if isinstance(run_id, str) and 0 < len(run_id) <= 200:
+            if isinstance(run_id, str) and 0 < len(run_id) <= MAX_ID:
                 upload.merge(operation, run_id, run)
             else:
                 upload.reject("a run has no id")
@@ -103,24 +110,19 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
     """Decode a form with parts `post.ID`, `post.ID.inputs`, `patch.ID`, `feedback.ID` and `attachment.ID.NAME`.
 
     Raises:
-        Fault: 413, if it has more than `most` runs and feedbacks; 422, if it is not a form.
+        Fault: 413, if it has more than `most` runs, feedbacks and attachments; 422, if it is not a form.
     """
     upload = Upload()
     unreadable: set[str] = set()
-    parts = list(form_parts(data, content_type))
-    if not parts:
-        raise Fault(422, "the body is not a multipart form")
-    check_count(len({".".join(part.name.split(".", 2)[:2]) for part in parts}), most)
-    for part in parts:
+    part = None
+    for part in form_parts(data, content_type):
         operation, _, rest = part.name.partition(".")
         run_id, _, key = rest.partition(".")
         content = data[part.start : part.end]
-        if operation not in {"post", "patch", "feedback", "attachment"} or not run_id:
+        if operation not in {"post", "patch", "feedback", "attachment"} or not 0 < len(run_id) <= MAX_ID:
             upload.reject(f"{part.name[:100]!r} is not a part of a run")
         elif operation == "attachment":
-            run, kind = upload.runs.setdefault(run_id, {"id": run_id}), part.content_type or "application/octet-stream"
-            run.setdefault("attachments", {})[key] = {"content_type": kind, "size": len(content)}
-            upload.attachments.setdefault(run_id, []).append((key, kind, content))
+            upload.attach(run_id, key, part.content_type or "application/octet-stream", content)
         else:
             try:
                 value = parse_json(content)
@@ -132,6 +134,9 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
                 upload.feedback.append(mapping(value))
             else:
                 upload.merge(operation, run_id, {key: value} if key else mapping(value))
+        check_count(len(upload.runs) + len(upload.feedback) + len(upload.attachments), most)
+    if part is None:
+        raise Fault(422, "the body is not a multipart form")
     for run_id in unreadable:
         upload.runs.pop(run_id, None)
     return upload
@@ -360,7 +365,7 @@ def decode_feedback(items: Iterable[Json]) -> list[Record]:
     records = []
     for item in items:
         run_id, key = item.get("run_id") or item.get("trace_id"), text(item.get("key"))
-        if not isinstance(run_id, str) or key is None or len(run_id) > 200:
+        if not isinstance(run_id, str) or key is None or len(run_id) > MAX_ID:
             raise Fault(422, "feedback needs run_id and key")
         record = Record(id=run_id, dialect="langsmith")
         comment = None if item.get("comment") is None else str(item["comment"])
@@ -369,7 +374,7 @@ def decode_feedback(items: Iterable[Json]) -> list[Record]:
             set_score(record, key, float(score), comment)
         else:
             record.scores = {key: {"value": item.get("value", score), "comment": comment}}
-        if isinstance(feedback_id := item.get("id"), str) and 0 < len(feedback_id) <= 200:
+        if isinstance(feedback_id := item.get("id"), str) and 0 < len(feedback_id) <= MAX_ID:
             known = record.scores[key]
             record.scores[key] = {**(known if isinstance(known, dict) else {"value": known}), "id": feedback_id}
         records.append(record)

@@ -49,12 +49,16 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
             runs[run_id] = _joined(run, known.get(run_id), run_id in upload.started)
         except MISREAD as error:
             upload.reject(why_misread(error))
+    kept = dict[str, Record]()
     for run_id, record in zip(runs, dialect.decode_runs(runs.values()), strict=True):
         if isinstance(record, Exception):
             upload.reject(why_misread(record))
-            continue
-        records.append(record)
-        records += (dialect.decode_attachment(record, *file) for file in upload.attachments.get(run_id, ()))
+        else:
+            kept[run_id] = record
+    records += kept.values()
+    for (run_id, name), file in upload.attachments.items():
+        if run_id in kept:
+            records.append(dialect.decode_attachment(kept[run_id], name, *file))
     if upload.rejected and not records:
         raise Fault(422, upload.problem)
     _langsmith_sessions.note_sessions(call, records)
@@ -67,7 +71,7 @@ def _joined(run: Json, before: Record | None, started: bool) -> Json:
         return run
     if started:
         return dialect.join(run, dialect.known_of(before))
-    return {**dialect.join(dialect.run_of(before), run), "id": before.id}
+    return dialect.join(dialect.run_of(before), run)
 
 
 def multipart(call: Call) -> RecordWrite:
