@@ -327,17 +327,17 @@ BIG = 400_000
     ids=["native", "numbers", "envelope", "more", "msgpack", "portkey", "feedback", "promptlayer", "otlp", "no spans"],
 )
 def test_items_are_counted_before_a_record_is_made_of_each(server: Server, path: str, body: bytes, kind: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     answer = server.client.post(path, content=body, headers={"x-api-key": KEY, "content-type": kind})
     assert answer.status_code == 413
     assert "more than 10000" in answer.text
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_json_of_too_many_values_is_refused_unread_and_commas_in_texts_are_none(server: Server) -> None:
     from autolog.dialects._fault import MAX_VALUES, Fault, check_values
 
-    started = time.monotonic()
+    started = time.process_time()
     many = b'{"model":[' + b"[]," * MAX_VALUES + b"[]]}"
     answer = server.client.post("/api/logs/insert", content=many, headers={"x-api-key": KEY})
     assert (answer.status_code, "values" in answer.text) == (413, True)
@@ -349,7 +349,7 @@ def test_json_of_too_many_values_is_refused_unread_and_commas_in_texts_are_none(
     ):
         with contextlib.suppress(Fault):
             check_values(hostile)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 #: A streamed response, as it came over the wire.

@@ -28,7 +28,7 @@ def test_however_many_ask_pages_are_served_while_the_store_does_not_answer(tmp_p
         started = time.monotonic()
         for path in ("/ui/", "/api/v1/records", "/health"):
             assert httpx2.get(running.url + path, headers={"x-api-key": KEY}).status_code == 200
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         for thread in threads:
             thread.join()
         lock.execute("ROLLBACK")
