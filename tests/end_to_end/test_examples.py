@@ -55,7 +55,7 @@ def test_the_suite_with_cassettes_needs_no_network(tmp_path: Path) -> None:
             copy.write_text(path.read_text())
     env = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "HTTPS_PROXY": "http://127.0.0.1:1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, timeout=60, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=env, timeout=180, check=False, capture_output=True, text=True)
     assert "3 passed" in done.stdout, done.stdout
 
 
