@@ -183,6 +183,12 @@ PLACES = (
     "az keyvault secret set --vault-name v --name db --value '{}'", "aws ssm put-parameter --name /db --type SecureString --value {}",
     "Password for the [elastic] user successfully reset.\nNew value: {}", "<auth-user-pass>\nada\n{}\n</auth-user-pass>",
     "login for staging: admin / {}", "creds for the prod db: ada/{}",
+    "jwt.verify(t, '{}')", "jwt.decode(t, '{}', algorithms=['HS256'])", "HMACSHA256(header + '.' + payload, '{}')", 'Keys.hmacShaKeyFor("{}".getBytes())',
+    'HMACSHA256(\n  base64UrlEncode(header) + "." +\n  base64UrlEncode(payload),\n  {}\n)', 'new SecretKeySpec("{}".getBytes(), "AES")', 'Algorithm.HMAC256("{}")',
+    "createCipheriv('aes-256-cbc', '{}', iv)", "CryptoJS.AES.encrypt(m, '{}')", 'EncodingKey::from_secret("{}".as_ref())', 'token.SignedString([]byte("{}"))',
+    "hash_hmac('sha256', $d, '{}')", "hmac.new('{}'.encode(), m, sha256)", "'Basic ' + btoa('ada:{}')", 'keyStore.load(in, "{}".toCharArray())', 'ds.setPassword("{}")',
+    "new Sequelize('d', 'a', '{}')", "ssh.connect('h', 22, 'ada', '{}')", "$ua->credentials('h', 'r', 'a', '{}')", '[r setValue:@"{}" forHTTPHeaderField:@"X-Api-Key"];',
+    'r.setValue("Bearer {}", forHTTPHeaderField: "X-Auth-Token")', "jwt.sign({ id }, '{}')",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -325,6 +331,9 @@ _CODE = (
      "password: User#authenticate, password = 'Account@Company', pwd = aX*bY; http://a.example:80/@ada http://a.example/x:y@z mailto:ada@example.com:x@b\n"
      "az group create --value x2y; aws ssm get-parameter --name /a --value1 b2; counter reset. New value: 12 <auth-user-pass>\n<p>{{AQAA}}</p>\n"
      "price: $260000$ or $1200$ a month; a && b2 & c3; f(&password2, &x3); https://a.example/?token_type=a&b2&c=d\n"),
+    ("hmac.new(key2, msg, 'sha256'), createCipheriv('aes-256-gcm', key, iv), jwt.decode(t, key, ['RS256']), Algorithm.HMAC256(secret2)\n"
+     "HMACSHA256(base64UrlEncode(header) + payload, secret2)\nres.cookie('theme', 'dark2'), view.setValue(x2, forHTTPHeaderField: 'Accept-Charset')\n"
+     "btoa('name:' + value2), name.toCharArray(), 'abc123'.split(), setPassword(user.password2), signWith(SignatureAlgorithm.HS256, key2)\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

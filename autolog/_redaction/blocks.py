@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from autolog._redaction.names import holds_password, suggests_secret
 from autolog._redaction.objects import is_named_secret
-from autolog._redaction.places import is_chosen
 from autolog._redaction.spans import MAYBE_QUOTE, PASSWORD, Span
+from autolog._redaction.values import is_chosen
 
 
 def blocks_in(text: bytes, lowered: bytes) -> Iterator[Span]:

@@ -11,12 +11,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from autolog._redaction.assigned import SIGNS_OF_ASSIGNED, passwords_assigned
 from autolog._redaction.blocks import blocks_in
+from autolog._redaction.commands import IN_COMMANDS, WITH_P
 from autolog._redaction.encoded import holds_named_secret, holds_private_key, is_login, unescaped
 from autolog._redaction.letters import late, patterns, signs_of
-from autolog._redaction.names import holds_password, looks_random, names_secret
+from autolog._redaction.names import looks_random, names_secret
 from autolog._redaction.objects import is_named_secret
-from autolog._redaction.places import IN_COMMANDS, PASSWORD_IN_FILE, WITH_P, is_chosen, is_given, is_identifier
+from autolog._redaction.places import PASSWORD_IN_FILE
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
 from autolog._redaction.statements import (
@@ -29,6 +31,8 @@ from autolog._redaction.statements import (
     beside_names,
     inserts_in,
 )
+from autolog._redaction.tokens import OF_STANDARDS, key_blocks_in
+from autolog._redaction.values import is_chosen, is_given
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -126,44 +130,6 @@ def _search_for(places: Iterable[_Place]) -> Search:
     return search
 
 
-#: Parameters of an authorization header that prove knowledge of a password or key, and the schemes that have them.
-_PROVES = rb"=(?<=[cen]=)(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=))"
-_PROOF = re.compile(_PROVES + MAYBE_QUOTE + rb"([\w+/.~%-]{16,1024}=*)")
-_PROOF_NAME = re.compile(rb"(?<![a-z0-9-])(?:response|c?nonce|mac|signature|oauth_(?:signature|token))\Z")
-_SCHEMES = (b"digest ", b"oauth ", b"aws4-", b"hawk ")
-
-
-def _proofs(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the responses, nonces and signatures of HTTP Digest, OAuth 1, AWS and Hawk."""
-    if b"=" in lowered and any(scheme in lowered for scheme in _SCHEMES):
-        for found in _PROOF.finditer(lowered):
-            named = _PROOF_NAME.search(lowered, max(0, found.start() - 16), found.start())
-            if named and looks_random(text[slice(*found.span(1))].decode("latin-1")):
-                yield found.span(1)
-
-
-#: The end of a private key whose beginning is missing, and what comes before it.
-_KEY_END = re.compile(rb"-----end [a-z0-9 ]{0,40}private key")
-_KEY_LINES = re.compile(rb"[a-z0-9+/=\n\r\\ ]*+")
-
-
-#: A key in the format of RFC 4716, whose header has only four dashes.
-_SSH2_KEY = re.compile(rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)")
-
-
-def key_blocks_in(_: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return the spans of private keys without the usual header; arguments as for `credentials_in`."""
-    if b"private key" not in lowered:
-        return
-    yield from (found.span(1) for found in _SSH2_KEY.finditer(lowered))
-    last = 0
-    for found in _KEY_END.finditer(lowered):
-        lines = _KEY_LINES.match(lowered[last : found.start()][::-1])
-        if lines and len(lines[0]) >= 16:
-            yield found.start() - len(lines[0]), found.start()
-        last = found.end()
-
-
 #: A line that is a protocol command or a setting and ends in a password.
 _LINE = (
     rb"[ \t]{0,8}(?:[\w.:]{1,20}+> ?)?(?:config set |set |\w{1,6}+ )?"
@@ -194,105 +160,6 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield line.span(1)
 
 
-#: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
-#: value, the border of a table's cell, or words.
-_ASSIGNED = (
-    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
-    + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
-    rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
-    rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
-    rb" \[[\w*]{1,24}\]:| [a-z]{4,8}\d?(?:\(\d{1,4}\))?(?: not null)? default(?= ')|"
-    rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
-    rb"(?: ?\?| -| ?(?:\xe2(?:\x80[\x93\x94]|\x86\x92)|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|2192|00e[89]))) |"
-    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
-    rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
-)  # fmt: skip
-#: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
-_BEFORE_VALUE = (
-    rb"(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.]{0,30}[(\[](?=[\"'])|"
-    rb"\[(?=[^\s\"'`()\[\]{}<>]{6,64}\])|\$\{\w{1,60}:[-=]|\"\"(?=\"))?"
-)
-#: A password after its name: in quotes, or up to a character that passwords do not contain.
-_NAME_OF_ONE = rb"p(?:ass(?:word|wd|[ -]?phrase|code)?|wd?|sk)"
-_AFTER_NAME = (
-    rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
-    rb"(?: (?:is generated )?(?:for|of|on|del|della|do) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
-    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
-    rb"(?:" + _QUOTED + rb"|((?:[^\s\"'`\\,;&<|\])]|" + AMPERSAND +
-    rb"){6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
-)  # fmt: skip
-_NAMED = re.compile(rb"(" + _NAME_OF_ONE + rb")" + _AFTER_NAME)
-_NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
-#: What precedes and follows the word in a sentence that tells a password, which may then look like an identifier:
-#: `my Wi-Fi password is hunter2`.
-_WHOSE = re.compile(
-    rb"(?<![\w-])(?:my|our|your|his|her|their|the|a|new|temporary|initial|default|enter) "
-    rb"(?:[\w'-]{1,20} ){0,2}(?:[a-z]{2,5}-)?\Z"
-)
-_TELLS = re.compile(
-    rb"(?: (?:for|of|on) (?:[\w.@-]{1,40} ){0,3}[\w.@-]{1,40})?\*{0,2}"
-    rb"(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) | ?\(|'s |"
-    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:? )\s?"
-)
-#: A numbered part of a program or document, which only a sentence about passwords mentions there.
-_NUMBERED = re.compile(
-    r"(?:param|name|item|option|key|part|line|section|table|page|chapter|figure|example|level|group|hash|input|value|"
-    r"version|rule|python|java|http|ipv|base|md|sha|utf|field|step|user|test|string)s?[-_]?\d{1,3}"
-)
-
-
-def _passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find likely passwords after the name of one: `password: 'p4ss!'`, `<password>p4ss!</password>`."""
-    if not any(word in lowered for word in (b"pass", b"pw", b"psk")):
-        return
-    for found in _NAMED.finditer(lowered):
-        group = found.lastindex or 1
-        before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
-        name = ((before[0] if before else b"") + text[slice(*found.span(1))]).decode("latin-1")
-        value = text[slice(*found.span(group))].decode("latin-1")
-        if value.endswith("}") and "{" not in value and group == 3:  # `{password: p4ss!}`
-            value = value.rstrip("}")
-        word = value.rstrip(".?:")
-        named = (group == 3 or b"(" in lowered[found.end(1) : found.start(group)]) and is_identifier(word)
-        code = named and not looks_random(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
-        if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
-            yield found.start(group), found.start(group) + len(value)
-
-
-def _is_told(lowered: bytes, found: re.Match[bytes]) -> bool:
-    whose = _WHOSE.search(lowered, max(0, found.start() - 60), found.start())
-    return whose is not None and _TELLS.fullmatch(lowered, found.end(1), found.start(3)) is not None
-
-
-#: A JSON Web Token (RFC 7519) from its first dot on; its header comes before.
-_TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")
-_WORD_BEFORE = re.compile(rb"[\w-]*+")
-
-
-def _web_tokens(text: bytes, _: bytes) -> Iterator[Span]:
-    last = 0
-    for found in _TOKEN_TAIL.finditer(text) if b".eyJ" in text else ():
-        dot = found.start()
-        before = text[max(last, text.rfind(b".", last, dot) + 1) : dot]
-        word = _WORD_BEFORE.match(before[::-1])
-        head = text.find(b"eyJ", dot - (word.end() if word else 0), dot)
-        if head >= 0:
-            yield head, found.end()
-        last = found.end()
-
-
-#: A token without its header or its signature, an encrypted token, or a signed cookie.
-_TOKENS = re.compile(rb"eyJ(?<![\w.-]eyJ)[\w-]{12,}+((?:\.[\w-]*+){1,4})")
-
-
-def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
-    for found in _TOKENS.finditer(text) if b"eyJ" in text else ():
-        last = found[1].rpartition(b".")[2].decode()
-        signed = len(last) >= 20 and (looks_random(last) or found[1].count(b".") > 2)
-        if signed or found[1].startswith(b".eyJ"):
-            yield found.span()
-
-
 #: Definitions of a name and its value: Terraform variables and PHP constants.
 _PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
           re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s{0,20}" + QUOTE + rb"([^\"'`\\\n]{4,256})" +
@@ -311,14 +178,13 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: The searches with a sign.
 _SIGNED: tuple[Signed, ...] = (
     *((signs, _search_for(places)) for signs, places in _PLACES),
-    ((rb"j(?<=eyj)",), _web_tokens), ((rb"j(?<=eyj)",), _tokens), ((rb"-(?<=----)(?:end|[- ]begin) ",), key_blocks_in),
-    ((_PROOF.pattern,), _proofs),
+    *OF_STANDARDS,
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
 #: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
 _SIGNED_IN_BODIES: tuple[Signed, ...] = (
     ((rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)",), blocks_in),
-    ((rb"=(?<=psk=)", rb"k(?<=psk)(?:=?\"|[ :])"), _passwords),
+    ((rb"=(?<=psk=)", rb"k(?<=psk)(?:=?\"|[ :])"), passwords_assigned),
 )  # fmt: skip
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
@@ -345,7 +211,7 @@ def signs_in_texts() -> Iterator[bytes]:
     for signs, search in (*_SIGNED, *IN_STATEMENTS):
         yield from signs if search not in (inserts_in, key_blocks_in) else ()
     yield from signs_of(dict.fromkeys(_WORDS_IN_LINES, _LINE_SIGN))
-    yield from (name + _AFTER_NAME for name in (rb"pass(?:word|wd|phrase|code)?", rb"pwd?", rb"psk"))
+    yield from SIGNS_OF_ASSIGNED
     yield PASSWORD_IN_FILE
 
 
@@ -355,7 +221,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     Args:
         lowered: the text in lower case.
     """
-    for search in (*_IN_TEXTS.searches(lowered), _lines, _passwords):
+    for search in (*_IN_TEXTS.searches(lowered), _lines, passwords_assigned):
         yield from search(text, lowered)
 
 
@@ -377,9 +243,9 @@ def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) ->
     lowered = b'"' + lowered  # marks the beginning of a body that is not JSON
     searches = _IN_BODIES.searches(lowered, words)
     if words & _WORDS_OF_LINES and _may_be_line(lowered):
-        searches += (_passwords, beside_names, _lines_in_quotes)
+        searches += (passwords_assigned, beside_names, _lines_in_quotes)
     elif words & _WORDS_FOR_PASSWORDS:
-        searches += (_passwords, beside_names)
+        searches += (passwords_assigned, beside_names)
     for text in unescaped(body) if searches else ():
         small = text.lower()
         if any(next(search(text, small), None) for search in searches):

@@ -22,7 +22,7 @@ from autolog._redaction.names import (
     perhaps_secret,
     suggests_secret,
 )
-from autolog._redaction.places import is_chosen, is_given
+from autolog._redaction.values import is_chosen, is_given
 
 Path = tuple[str, ...]
 

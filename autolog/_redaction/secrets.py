@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from autolog._redaction.blocks import blocks_in
-from autolog._redaction.credentials import credentials_in, key_blocks_in, signs_in_texts
+from autolog._redaction.commands import SIGNS_OF_OPTIONS
+from autolog._redaction.credentials import credentials_in, signs_in_texts
 from autolog._redaction.encoded import TWICE, url_decoded
 from autolog._redaction.excerpts import search_excerpts
 from autolog._redaction.keys import RUN, keys_in, long_words
@@ -27,12 +28,14 @@ from autolog._redaction.names import (
     suggests_secret,
 )
 from autolog._redaction.objects import is_hash
-from autolog._redaction.places import SIGNS_OF_FILES, SIGNS_OF_OPTIONS, is_given, passwords_in, passwords_in_files
+from autolog._redaction.places import SIGNS_OF_FILES, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import AMPERSAND, Search, Span
 from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spoken_beyond_ascii, spoken_in
 from autolog._redaction.statements import SIGNS_BESIDE_NAMES, beside_names, inserts_in
+from autolog._redaction.tokens import key_blocks_in
 from autolog._redaction.told import SIGNS, told_in
+from autolog._redaction.values import is_given
 
 
 def secrets_in(text: str) -> Iterator[Span]:

@@ -1,20 +1,20 @@
-"""Secrets recognised by the statement, form or call that contains them.
+"""Secrets recognised by the statement or form that contains them.
 
 `INSERT INTO users (name, password) VALUES ('ada', 'p4ss!')`, `<input type="password" value="p4ss!">`, the fields of a
-multipart form, `mysqli_connect("localhost", "ada", "p4ss!")`.
+multipart form.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 
-from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
+from autolog._redaction.calls import IN_CALLS, USER_AND_PASSWORD
+from autolog._redaction.names import looks_random, suggests_secret
 from autolog._redaction.objects import is_named_secret
-from autolog._redaction.places import is_chosen, is_given, is_identifier
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.values import is_chosen, is_given, is_identifier
 
 #: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
 _INSERT = re.compile(rb"insert (?:ignore )?into [^\s()]{1,80}\s{0,4}\(([^()]{1,600})\)\s{0,8}values?(?=\s{0,8}\()")
@@ -76,89 +76,6 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-#: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
-_ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
-_CONNECTS = (
-    rb"\((?<=[dehioprtn]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
-    rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\())"
-)
-_SIGNS = rb"\((?<=[ne]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\())"
-_CONNECT = re.compile(
-    _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + rb"\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE +
-    rb"\s?,\s?" + _QUOTED
-)  # fmt: skip
-_SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
-
-
-def _connections(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _CONNECT.finditer(lowered):
-        value = text[slice(*found.span(1))].decode("latin-1")
-        if is_chosen(value) and not is_identifier(value):
-            yield found.span(1)
-
-
-def _signatures(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _SIGN.finditer(lowered):
-        if looks_random(text[slice(*found.span(1))].decode("latin-1")):
-            yield found.span(1)
-
-
-#: Calls that hash or check a password, encrypt with one, or create a login in a database.
-_HASHES = rb"\((?<=[dhtwy]\()(?:" + b"|".join(
-    rb"(?<=%s\()" % name
-    for name in (b"crypt", b"bcrypt.hash", b"hashpw", b"password_hash", b"password_verify", b"set_password",
-                 b"hash_password", b"check_password", b"make_password", b"verify_password")
-) + rb")(?=\s?[bnu]?" + QUOTE + rb")"  # fmt: skip
-_ENCRYPTS, _LOGIN, _PRAGMA = (
-    rb"\((?<=sym_encrypt\()",
-    rb"p_add(?<=sp_add)(?=login|linkedsrvlogin)",
-    rb"gma (?<=pragma )(?:re)?key",
-)
-_PASSED = tuple(re.compile(pattern + _QUOTED) for pattern in (
-    _HASHES + rb"\s?[bnu]?", _ENCRYPTS + rb"[^()\n]{1,120},\s?", _PRAGMA + rb"\s?=\s?",
-    _LOGIN + rb"login n?" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb"\s?,\s?n?",
-    _LOGIN + rb"linkedsrvlogin [^\n;]{1,200},\s?n?",
-))  # fmt: skip
-
-
-def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords among the arguments of such calls."""
-    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _PASSED):
-        if is_chosen(text[slice(*found.span(1))].decode("latin-1")):
-            yield found.span(1)
-
-
-#: Calls that take a key first or after the name of an algorithm, `hmac.new(b"..."`, `createHmac("sha256", "..."`.
-_TAKES_KEY = rb"\((?<=[chrtwy]\()(?:" + b"|".join(
-    rb"(?<=%s\()" % name
-    for name in (b"hmac.new", b"hmac", b"createhmac", b"hash_hmac", b"fernet", b"aes.new", b"from_key", b"bearer_auth")
-) + rb")(?=\s?(?:" + QUOTE + rb"[\w-]{1,10}" + QUOTE + rb"\s?,[^,\n]{0,60}?\s?)?[bnu]?" + QUOTE + rb")"  # fmt: skip
-_KEYED = re.compile(
-    _TAKES_KEY + rb"\s?(?:" + QUOTE + rb"[\w-]{1,10}" + QUOTE + rb"\s?,(?:[^,\n\"']{1,60},)?\s?)?[bnu]?" + _QUOTED
-)
-#: A line of a log with its values after it, `"password is %s", "p4ss!"`, and an option of curl in PHP.
-_LOGS = rb"%(?=[srv]\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTE + rb")"
-_LOGGED = re.compile(_LOGS + rb"\w\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + _QUOTED)
-_LOGGED_NAME = re.compile(rb"(?:(pass(?:word|phrase|wd)?|pwd?)|token|secret|key)(?: is)?[ :='\"\\]{0,4}\Z")
-_USER_AND_PASSWORD = rb"_userpwd\s?,\s?" + QUOTE + rb"[^\s:\"'`]{1,64}:([^\s\"'`\\]{4,256})"
-
-
-def _keyed(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _KEYED.finditer(lowered):
-        value = text[slice(*found.span(1))].decode("latin-1")
-        if looks_random(value) or is_jumbled(value):
-            yield found.span(1)
-
-
-def _logged(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _LOGGED.finditer(lowered):
-        named = _LOGGED_NAME.search(lowered, max(0, found.start() - 24), found.start())
-        value = text[slice(*found.span(1))].decode("latin-1")
-        if named and (is_chosen(value) if named[1] else looks_random(value)):
-            yield found.span(1)
-
-
 #: The address after a user and a password without a scheme: `ada:p4ss!@db.example.com`.
 _AT_HOST = (
     rb"@(?=(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,20}\b|"
@@ -192,6 +109,7 @@ def _refused(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
+_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
 _HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
 _ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
@@ -201,7 +119,7 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
     (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
     (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
-    (_USER_AND_PASSWORD, is_given),
+    (USER_AND_PASSWORD, is_given),
     (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
      is_given),
     (rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
@@ -332,8 +250,7 @@ VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 #: These searches with their signs.
 IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
-    ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
-    ((_HASHES, _ENCRYPTS, _LOGIN, _PRAGMA), _passed), ((_TAKES_KEY,), _keyed), ((_LOGS,), _logged),
+    *IN_CALLS,
     ((_AT_HOST,), _logins_at), ((*_SIGNS_OF_WORDS, ALIAS, PASSPHRASE, NETWORK), _after_words), ((_REFUSED,), _refused),
     ((_REGISTRY,), _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip

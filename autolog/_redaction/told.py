@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from autolog._redaction.letters import patterns, signs_of
 from autolog._redaction.names import looks_random
-from autolog._redaction.places import is_chosen, is_identifier
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, Span
+from autolog._redaction.values import is_chosen, is_identifier
 
 _WORD = rb"(?=[^\s\d]{0,63}\d)((?:[^\s\"'`\\,;&<>(){}\[\]|]|" + AMPERSAND + rb"){6,64}+)"
 #: A password after its name; it may be the old one of two.

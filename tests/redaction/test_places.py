@@ -10,7 +10,7 @@ import secret_corpus
 from autolog._record.record import Record
 from autolog._redaction.credentials import credentials_in
 from autolog._redaction.look import may_hold_secret
-from autolog._redaction.places import is_chosen, is_given, passwords_in, passwords_in_files
+from autolog._redaction.places import passwords_in, passwords_in_files
 from autolog._redaction.redactor import REDACTED, Redactor
 from autolog._redaction.spoken import named_codes_in
 from autolog._redaction.walk import apply
@@ -78,24 +78,3 @@ def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
     plain = text.encode()
     for search in (passwords_in, passwords_in_files, credentials_in, named_codes_in):
         assert list(search(plain, plain.lower())) == []
-
-
-def test_a_command_goes_on_in_the_next_line_and_ends_before_the_next_command() -> None:
-    text = b"docker login \\\n  -u ada \\\n  -p a1b2!c3d\nls -p e5f6!g7h && mysql -pi8j9!k0l; ls -p m1n2!o3p"
-    assert [text[slice(*span)] for span in credentials_in(text, text.lower())] == [b"a1b2!c3d", b"i8j9!k0l"]
-
-
-@pytest.mark.parametrize(("word", "given"), [
-    ("hunter2", True), ("p@ss", True), ("secret", False), ("$PASS1", False), ("<pass2>", False), ("xxxx", False),
-    ("your-password", False), ("***", False), ("{{ pass1 }}", False), ("password1", False), ("a.b-c_d", False),
-])  # fmt: skip
-def test_placeholders_and_words_are_no_passwords(word: str, given: bool) -> None:
-    assert is_given(word) is given
-
-
-@pytest.mark.parametrize(("word", "chosen"), [
-    ("Tr0ub4dor", True), ("hunter2", True), ("p4ss!word", True), ("sha256", False), ("utf-8", False), ("DB_PASSWORD_2", False),
-    ("db.password2", False), ("/run/secrets/db1", False), ("min8|max20", False), ("https://a.example/1", False), ("Stro9ng1", True), ("a1", False),
-])  # fmt: skip
-def test_a_chosen_password_has_letters_and_digits_and_is_no_name(word: str, chosen: bool) -> None:
-    assert is_chosen(word) is chosen

@@ -1,0 +1,166 @@
+"""Secrets among the arguments of calls: `mysqli_connect("localhost", "ada", "p4ss!")`, `jwt.sign(claims, "p4ss!")`."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
+from autolog._redaction.signs import Signed
+from autolog._redaction.spans import QUOTE, Span
+from autolog._redaction.values import is_chosen, is_given, is_identifier
+
+#: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
+_ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
+_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
+_CONNECTS = (
+    rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
+    rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|(?<=>credentials\())"
+)
+_SIGNS = rb"\((?<=[enyd]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\()|(?<=jwt\.verify\()|(?<=jwt\.decode\())"
+_CONNECT = re.compile(
+    _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + rb"(?:\s?,\s?(?:\d{1,5}|" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE +
+    rb"))?\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED
+)  # fmt: skip
+_SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
+
+
+def _connections(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _CONNECT.finditer(lowered):
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if is_chosen(value) and not is_identifier(value):
+            yield found.span(1)
+
+
+def _signatures(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _SIGN.finditer(lowered):
+        if _is_key(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+
+
+def _is_key(value: str) -> bool:
+    """Return whether an argument of a call that takes a key is one, and not the name of an algorithm."""
+    return looks_random(value) or is_jumbled(value) or is_chosen(value)
+
+
+def _after(names: Iterable[bytes], value: bytes) -> bytes:
+    """Return a pattern of the opening parenthesis of calls of these names, if a value follows."""
+    ends = b"".join(sorted({name[-1:] for name in names}))
+    return rb"\((?<=[%s]\()(?:" % ends + b"|".join(rb"(?<=%s\()" % name for name in names) + rb")(?=" + value + rb")"
+
+
+#: Calls that hash or check a password, set one, encrypt with one, or create a login in a database.
+_HASHES = _after(
+    (b"crypt", b"bcrypt.hash", b"hashpw", b"password_hash", b"password_verify", b"set_password", b"hash_password",
+     b"check_password", b"make_password", b"verify_password", b"setpassword", b"withpassword", b"jedis.auth"),
+    rb"\s?[bnu]?" + QUOTE,
+)  # fmt: skip
+_ENCRYPTS, _LOGIN, _PRAGMA = (
+    rb"\((?<=sym_encrypt\()",
+    rb"p_add(?<=sp_add)(?=login|linkedsrvlogin)",
+    rb"gma (?<=pragma )(?:re)?key",
+)
+#: Calls that encode a user and a password for a header, and a password that Java turns into characters.
+_ENCODES = _after((b"btoa", b"b64encode", b"encodetostring", b"base64_encode"),
+                  rb"\s?[bnu]?" + QUOTE + rb"[^\s:\"'`\\]{1,64}:")  # fmt: skip
+_CHARACTERS = rb"\.(?<=[\"'`]\.)tochararray"
+_PASSED = tuple(re.compile(pattern + _QUOTED) for pattern in (
+    _HASHES + rb"\s?[bnu]?", _ENCRYPTS + rb"[^()\n]{1,120},\s?", _PRAGMA + rb"\s?=\s?",
+    _LOGIN + rb"login n?" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb"\s?,\s?n?",
+    _LOGIN + rb"linkedsrvlogin [^\n;]{1,200},\s?n?",
+))  # fmt: skip
+_LOGIN_ENCODED = re.compile(_ENCODES + rb"\s?[bnu]?" + QUOTE + rb"[^\s:\"'`\\]{1,64}:([^\s\"'`\\]{4,256})" + QUOTE)
+_IN_CHARACTERS = re.compile(_CHARACTERS)
+_QUOTED_BEFORE = re.compile(QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE + rb"\Z")
+
+
+def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords among the arguments of such calls."""
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in (*_PASSED, _LOGIN_ENCODED)):
+        if is_chosen(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
+    for call in _IN_CHARACTERS.finditer(lowered):
+        value = _last_quoted(lowered, call.start())
+        if value and is_chosen(text[slice(*value)].decode("latin-1")):
+            yield value
+
+
+def _last_quoted(lowered: bytes, end: int) -> Span | None:
+    """Return the span of the quoted word that ends at an offset."""
+    quote = lowered[end - 1 : end]
+    start = lowered.rfind(quote, max(0, end - 260), end - 1)
+    found = _QUOTED_BEFORE.match(lowered, start, end) if start >= 0 else None
+    return found.span(1) if found else None
+
+
+#: Calls that take a key, alone or among other arguments, `hmac.new(b"..."`, `createHmac("sha256", "..."`. Those whose
+#: other arguments may be any text only count if the argument looks random.
+_WITH_KEY = _after(
+    (b"hmac.new", b"hmac", b"hash_hmac", b"fernet", b"aes.new", b"from_key", b"bearer_auth", b"hmacsha1", b"hmacsha256",
+     b"hmacsha512", b"hmac256", b"hmac384", b"hmac512", b"hmacshakeyfor", b"secretkeyspec", b"securitykey",
+     b"from_secret", b"signedstring", b"signwith", b"cookieparser", b"createcipheriv", b"createdecipheriv",
+     b"openssl_encrypt", b"openssl_decrypt", b"aes.encrypt", b"aes.decrypt", b"encryptingkey", b"securecookie"),
+    rb"",
+)  # fmt: skip
+_WITH_RANDOM = _after((b"cookie", b"setcookie", b"set_cookie"), rb"\s?" + QUOTE)
+#: The arguments up to the end of the call, which may contain calls; and a quoted one.
+_ARGUMENTS = rb"((?:[^()\n]|\((?:[^()\n]|\([^()\n]{0,80}\)){0,120}+\)){1,240}+)"
+_KEYED = ((re.compile(_WITH_KEY + _ARGUMENTS), _is_key), (re.compile(_WITH_RANDOM + _ARGUMENTS), looks_random))
+_KEY_ARGUMENT = re.compile(_QUOTED)
+#: The key of a signature as JSON Web Tokens are explained, on a line of its own or after a comma, without quotes.
+_EXPLAINED = re.compile(
+    rb"\((?<=hmacsha256\()[^\n;]{0,160}(?:(?:\n|\\{1,3}n)[^\n;]{0,80}){0,2},(?:\s|\\{1,3}[nr]){0,12}"
+    rb"([^\s\"'`\\(),]{6,128})(?:\s|\\{1,3}[nr]){0,8}\)"
+)
+#: The value of a header that is given before its name, in Swift and Objective-C.
+_HEADER_FIELD = rb"forhttpheaderfield\s?:\s?@?" + QUOTE
+_FOR_HEADER = re.compile(_HEADER_FIELD + rb"([\w-]{1,60})")
+_VALUE_OF_HEADER = re.compile(
+    rb"value\s?[:(]\s?@?" + QUOTE + rb"(?:[a-z]{3,20} )?([^\s\"'`\\]{8,512})" + QUOTE + rb",? ?\Z"
+)
+#: A line of a log with its values after it, `"password is %s", "p4ss!"`, and an option of curl in PHP.
+_LOGS = rb"%(?=[srv]\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTE + rb")"
+_LOGGED = re.compile(_LOGS + rb"\w\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + _QUOTED)
+_LOGGED_NAME = re.compile(rb"(?:(pass(?:word|phrase|wd)?|pwd?)|token|secret|key)(?: is)?[ :='\"\\]{0,4}\Z")
+USER_AND_PASSWORD = rb"_userpwd\s?,\s?" + QUOTE + rb"[^\s:\"'`]{1,64}:([^\s\"'`\\]{4,256})"
+
+
+def _keyed(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for pattern, is_key in _KEYED:
+        for found in pattern.finditer(lowered):
+            for value in _KEY_ARGUMENT.finditer(lowered, *found.span(1)):
+                if is_key(text[slice(*value.span(1))].decode("latin-1")):
+                    yield value.span(1)
+    for found in _EXPLAINED.finditer(lowered):
+        word = text[slice(*found.span(1))].decode("latin-1")
+        if is_chosen(word) and (not is_identifier(word) or looks_random(word)):
+            yield found.span(1)
+
+
+def _in_headers(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _FOR_HEADER.finditer(lowered):
+        start = lowered.rfind(b"value", max(0, found.start() - 560), found.start())
+        value = _VALUE_OF_HEADER.match(lowered, start, found.start()) if start >= 0 else None
+        if (
+            value
+            and suggests_secret(found[1].decode("latin-1"))
+            and is_given(text[slice(*value.span(1))].decode("latin-1"))
+        ):
+            yield value.span(1)
+
+
+def _logged(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _LOGGED.finditer(lowered):
+        named = _LOGGED_NAME.search(lowered, max(0, found.start() - 24), found.start())
+        value = text[slice(*found.span(1))].decode("latin-1")
+        if named and (is_chosen(value) if named[1] else looks_random(value)):
+            yield found.span(1)
+
+
+#: These searches with their signs.
+IN_CALLS: tuple[Signed, ...] = (
+    ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
+    ((_HASHES, _ENCODES, _CHARACTERS, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
+    ((_WITH_KEY, _WITH_RANDOM), _keyed), ((_HEADER_FIELD,), _in_headers), ((_LOGS,), _logged),
+)  # fmt: skip

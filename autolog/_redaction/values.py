@@ -1,0 +1,44 @@
+"""Tell passwords that people chose from placeholders, ordinary words, identifiers and code."""
+
+from __future__ import annotations
+
+import re
+
+from autolog._redaction.names import alternates, is_jumbled
+
+PLACEHOLDER = re.compile(
+    r"(?i)[<{\[(]|\$(?!\w+[!@#^&?])|[*%-](?!(?=\D*\d)(?=[^a-z]*[a-z])[^!@#^&?]*[!@#^&?])|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
+    r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin)\d?\Z"
+)
+
+
+def is_given(value: str) -> bool:
+    """Return whether a word may be a password, and is neither a placeholder nor an ordinary word."""
+    return PLACEHOLDER.match(value) is None and any(not sign.isalpha() and sign not in "._-/:" for sign in value)
+
+
+#: Names of algorithms, encodings and columns, which also contain digits.
+_KIND = re.compile(
+    r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
+    r"var|arg|col|field|user|step|test|hs|rs|es|ps|hmac(?:sha|md)?|chacha|secp)[-_]?\d{1,4}(?:[-_]?(?:encoded|hashed|encrypted)|[-\w]{0,6})|"
+    r"\d{1,3}[-_]?(?:bit|byte|char|character|digit|letter|symbol|word|day|hour|minute|month|year)s?"
+)
+_CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
+
+
+def is_chosen(value: str) -> bool:
+    """Return whether a word looks like a chosen password: letters with digits or signs, but not a name or code."""
+    return (
+        len(value) >= 6
+        and is_given(value)
+        and (any(map(str.isdigit, value)) or (not value.isalpha() and is_jumbled(value)))
+        and any(map(str.isalpha, value))
+        and not _KIND.fullmatch(value)
+        and not _CODE.search(value)
+    )
+
+
+def is_identifier(value: str) -> bool:
+    """Return whether an unquoted value may be the name of a variable, with its digits in one place."""
+    named = value.isidentifier() and not alternates(value, least=12) and not value[-3:].isdigit()
+    return named and ("_" in value or len(re.findall(r"\d+", value)) < 2)
