@@ -187,6 +187,14 @@ PLACES = (
     'HMACSHA256(\n  base64UrlEncode(header) + "." +\n  base64UrlEncode(payload),\n  {}\n)', 'new SecretKeySpec("{}".getBytes(), "AES")', 'Algorithm.HMAC256("{}")',
     "createCipheriv('aes-256-cbc', '{}', iv)", "CryptoJS.AES.encrypt(m, '{}')", 'EncodingKey::from_secret("{}".as_ref())', 'token.SignedString([]byte("{}"))',
     "hash_hmac('sha256', $d, '{}')", "hmac.new('{}'.encode(), m, sha256)", "'Basic ' + btoa('ada:{}')", 'keyStore.load(in, "{}".toCharArray())', 'ds.setPassword("{}")',
+    "ACL SETUSER ada on >{} ~* +@all", "user ada on >{} ~* &* +@all", "HELLO 3 AUTH ada {}", "MIGRATE h 6379 k 0 5000 AUTH {}", "sentinel auth-pass mymaster {}", "redis-cli> AUTH {}",
+    'expect "*?assword:*"\nsend -- "{}\\r"', 'expect -re "Password:" { send "{}\\r" }', "child.expect('assword:')\nchild.sendline('{}')", "sudo -S <<< '{}' ls",
+    "wrangler secret put X <<< {}", "printf '{}' | docker secret create x -", "echo -n '{}' | gcloud secrets create x --data-file=-", "expdp ada/{} directory=d",
+    "rman target sys/{}@x", "poetry config http-basic.x ada {}", "poetry config pypi-token.pypi {}", "caddy hash-password --plaintext {}", "signtool sign /p {} /f x.pfx",
+    "certutil -p {} -importpfx x", "bw unlock '{}'", "SET PASSWORD FOR 'a'@'h' = '{}';", "iwconfig wlan0 key s:{}", "WIFI:T:WPA;S:Home;P:{};;",
+    "crypto isakmp key {} address 1.2.3.4", "pre-shared-key {}", "ip ospf authentication-key {}", "tacacs-server key {}", "radius-server key 0 {}",
+    "wpa-psk ascii 0 {}", "etcdctl --user root:{} get x", "db.changeUserPassword('ada', '{}')", "neighbor 1.2.3.4 password {}", "ssh root@10.0.0.5 password {}",
+    "aws secretsmanager create-secret --name x --secret-string {}", 'new UsernamePasswordAuthenticationToken("a", "{}")',
     "new Sequelize('d', 'a', '{}')", "ssh.connect('h', 22, 'ada', '{}')", "$ua->credentials('h', 'r', 'a', '{}')", '[r setValue:@"{}" forHTTPHeaderField:@"X-Api-Key"];',
     'r.setValue("Bearer {}", forHTTPHeaderField: "X-Auth-Token")', "jwt.sign({ id }, '{}')",
 )  # fmt: skip
@@ -241,6 +249,7 @@ SHORT = {
     "redis_password = '{}'": "*bsAE#+ZXIbG*4", "https://mainnet.infura.io/v3/{}": "9997d0cf279ef0b8a5d87bd1b5a98289",
     "{}": "Ky2xmkWGisRJ78" + "oCMzt18WEkCXcqX2L2By7bMppjBVfSHUtyBGyx",
     'NSString *apiKey = @"{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "ACL SETUSER ada on >{} allkeys": "tulipriver", "userPassword:: {}": "aHVudGVyMmhvcnNl", 'expect "assword:"\nsend "{}\\n"': "tulipriver",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
@@ -333,6 +342,8 @@ _CODE = (
      "price: $260000$ or $1200$ a month; a && b2 & c3; f(&password2, &x3); https://a.example/?token_type=a&b2&c=d\n"),
     ("hmac.new(key2, msg, 'sha256'), createCipheriv('aes-256-gcm', key, iv), jwt.decode(t, key, ['RS256']), Algorithm.HMAC256(secret2)\n"
      "HMACSHA256(base64UrlEncode(header) + payload, secret2)\nres.cookie('theme', 'dark2'), view.setValue(x2, forHTTPHeaderField: 'Accept-Charset')\n"
+     "acl setuser alice on >$PASSWORD1, a user on > 2 pages, send \"password1\\r\", send(\"reset2\"), cat <<< $TOKEN1, auth 2 of 3, 3 auth methods\n"
+     "wifi: T;S;P2, pre-shared-key ascii-text $KEY1, key s: small2, expdp scott directory=d2, printf 'a2' | docker image ls, \"secret\" <<< $2\n"
      "btoa('name:' + value2), name.toCharArray(), 'abc123'.split(), setPassword(user.password2), signWith(SignatureAlgorithm.HS256, key2)\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

@@ -16,12 +16,13 @@ from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
 from autolog._redaction.values import PLACEHOLDER, is_given
 
 _OPTIONS = (
-    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + MAYBE_QUOTE + WORD),
+    (rb"curl|etcdctl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + MAYBE_QUOTE +
+     WORD),
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"ssh-keygen", rb"-[NP] " + MAYBE_QUOTE + WORD),
-    (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
+    (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + MAYBE_QUOTE + WORD),
     (rb"sqlcmd|bcp|isql|unzip|zip|mosquitto_\w{2,4}", rb"-P ?" + MAYBE_QUOTE + WORD),
@@ -98,7 +99,7 @@ def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
         yield from (found.span() for found in _LISTED_OPTION.finditer(text))
 
 
-_TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
+_TOKEN = re.compile(r"[\w.~+/!@#$%^*-]{8,}=*")
 _LONG_OPTION = re.compile(
     rb"--([A-Za-z][\w-]{2,40}+)(?:[ =]" + MAYBE_QUOTE + rb"|" + QUOTE + rb",\s?" + QUOTE + rb")" + WORD
 )

@@ -22,16 +22,14 @@ from autolog._redaction.places import PASSWORD_IN_FILE
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
 from autolog._redaction.statements import (
-    ALIAS,
     IN_STATEMENTS,
     INSERT_INTO,
-    NETWORK,
-    PASSPHRASE,
     VALUES,
     beside_names,
     inserts_in,
 )
 from autolog._redaction.tokens import OF_STANDARDS, key_blocks_in
+from autolog._redaction.tools import ALIAS, NETWORK, PASSPHRASE
 from autolog._redaction.values import is_chosen, is_given
 
 #: The contents of a quoted string.
@@ -70,12 +68,18 @@ _STORED_LOGIN = rb"uth(?<=\"auth)(?=[\\\"])"
 _LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/magic(?:-?link)?/", rb"/invite/",
           rb"/verify(?:-?email)?/", rb"/activate/")  # fmt: skip
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
-_CALL = rb"\((?<=[cdhlnst=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
+_CALL = rb"\((?<=[cdehlnst=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
     for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login",
-                                   b"wifi.begin", b"withemailandpassword", b"pw_set"),
+                                   b"wifi.begin", b"withemailandpassword",
+                                   b"authenticationtoken", b"authenticate", b"userpassword", b"pw_set"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
 ) + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + _QUOTED  # fmt: skip
+#: Commands that read a password or secret from what is piped into them.
+_READS = (
+    rb"\| ?(?=[scpdgvw])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin|docker secret create|gcloud secrets|"
+    rb"wrangler secret|vercel env add)"
+)
 #: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     # Links that log a user in, and Docker's stored logins
@@ -97,9 +101,9 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
       (rb"rdp [^\n]{0,100}?/p:" + MAYBE_QUOTE + WORD, is_given))),
     ((rb"plus (?<=sqlplus )",),
      ((rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
-    ((rb"\| ?(?=[scp])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
-     ((rb"echo (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE +
-       rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
+    ((_READS,),
+     ((rb"(?:echo|printf) (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE + rb" ?" +
+       _READS, is_given),)),
     ((rb"<(?<=chpasswd <<<)(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)",),
      ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given),)),
     # Code: a user and a password in one call
@@ -132,7 +136,7 @@ def _search_for(places: Iterable[_Place]) -> Search:
 
 #: A line that is a protocol command or a setting and ends in a password.
 _LINE = (
-    rb"[ \t]{0,8}(?:[\w.:]{1,20}+> ?)?(?:config set |set |\w{1,6}+ )?"
+    rb"[ \t]{0,8}(?:[\w.:-]{1,30}+> ?)?(?:config set |set |\w{1,6}+ )?"
     rb"(?:auth (?:\w{1,32} )?|login [^\s\"\\]{1,64} |pass |requirepass |masterauth |bindpw |rootpw |bindpassword |"
     rb"(?:rcon|sv)_password |(?:username [^\s\"\\]{1,64} (?:privilege \d{1,2} )?)?"
     rb"(?:(?:encrypted-)?password|secret) (?:\d )?)"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autolog._redaction.calls import IN_CALLS, USER_AND_PASSWORD
+from autolog._redaction.calls import IN_CALLS
 from autolog._redaction.names import looks_random, suggests_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.tools import OF_TOOLS
 from autolog._redaction.values import is_chosen, is_given, is_identifier
 
 #: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
@@ -109,65 +110,6 @@ def _refused(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
-#: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
-_HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
-_ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
-#: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
-_AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
-    (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
-    (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
-    (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
-    (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
-    (USER_AND_PASSWORD, is_given),
-    (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
-     is_given),
-    (rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
-     rb"[^\"'`\n]{1,64}" + QUOTE + rb")) " + MAYBE_QUOTE + WORD, is_given),
-    (rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
-    (rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),
-    (rb"request: pass " + WORD, is_given),
-    (rb"request command: pass(?:\s|\\{1,3}[nrt]){1,40}request arg: " + WORD, is_given),
-    (rb"key content {12}: ([^\s\\]{8,63})", is_given),
-    (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
-    (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
-    (_HASHED, bool),
-    (rb"(?:keyvault secret set|ssm put-parameter) [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
-    (rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),
-    (rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),
-    (rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),
-))  # fmt: skip
-_SIGNS_OF_WORDS = (
-    rb"-(?<=django-)insecure-",
-    rb"-(?<=--)from-literal",
-    rb"v(?=ault login)ault login",
-    rb"p-(?<=snmp-)server community",
-    rb"_userpwd",
-    rb"_(?:(?<= add_)user|(?<= change_)password|(?<= authenticate_)user) ",
-    rb"-(?<=rootpw -)-\w",
-    rb":(?<=request:)(?= pass )",
-    rb":(?<=request command:)(?= pass)",
-    rb":(?<=key content            :)",
-    rb"<keymaterial>",
-    rb"<auth-user-pass>",
-    rb"<\w{1,40}>\{aqaa",
-    rb"-(?<=--)value[ =]",
-    rb":(?<=new value:)",
-    rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",
-    rb"\$\d{4,7}\$[\w./+]",
-    rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}",
-)
-#: Those signs that are only looked for where their word occurs.
-ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"
-
-
-def _after_words(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for pattern, check in _AFTER_WORDS:
-        for found in pattern.finditer(lowered):
-            if check(text[slice(*found.span(1))].decode("latin-1")):
-                yield found.span(1)
-
-
 #: A value in the registry of Windows, as commands set and print it.
 _REGISTRY = rb"_(?<=reg_)(?:expand_)?sz"
 _REGISTERED = re.compile(_REGISTRY + rb"[ \t]{1,40}(?:/d )?" + MAYBE_QUOTE + WORD)
@@ -192,6 +134,7 @@ def _first_passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(1)
 
 
+_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
 _IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")"
 #: The same name in a tuple of Erlang: `{password, "p4ss!"}`.
@@ -205,7 +148,10 @@ _AS_THE = rb"s (?<= as )(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}"
 _AS = re.compile(
     MAYBE_QUOTE + rb"((?:[^\s\"'`\\;&<]|" + AMPERSAND + rb"){6,256}+)" + MAYBE_QUOTE + rb" a" + _AS_THE + rb"\Z"
 )
-_AFTER_USER = re.compile(rb"(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},?(?: and| with)?(?: the)? \Z")
+_AFTER_USER = re.compile(
+    rb"(?:(?<![a-z])(?:user(?:name)?|login)[ :=]{1,2}[\w.@-]{1,40},?(?: and| with)?(?: the)?|"
+    rb"(?<![a-z])(?:neighbor|ssh) [\w.:@-]{1,60}|ppp chap|failed) \Z"
+)
 _FOLLOWING = re.compile(rb"password " + MAYBE_QUOTE + WORD)
 
 #: The signs of these passwords in long texts.
@@ -251,6 +197,6 @@ VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     *IN_CALLS,
-    ((_AT_HOST,), _logins_at), ((*_SIGNS_OF_WORDS, ALIAS, PASSPHRASE, NETWORK), _after_words), ((_REFUSED,), _refused),
+    ((_AT_HOST,), _logins_at), OF_TOOLS, ((_REFUSED,), _refused),
     ((_REGISTRY,), _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip

@@ -17,6 +17,11 @@ def is_given(value: str) -> bool:
     return PLACEHOLDER.match(value) is None and any(not sign.isalpha() and sign not in "._-/:" for sign in value)
 
 
+def is_any(value: str) -> bool:
+    """Return whether a word at a place that only passwords have may be one: it is no placeholder and no code."""
+    return PLACEHOLDER.match(value) is None and _CODE.search(value) is None
+
+
 #: Names of algorithms, encodings and columns, which also contain digits.
 _KIND = re.compile(
     r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"

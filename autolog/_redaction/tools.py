@@ -1,0 +1,131 @@
+"""Secrets after fixed words of tools: in their commands and scripts, in their settings and in what they print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autolog._redaction.calls import USER_AND_PASSWORD
+from autolog._redaction.names import looks_random
+from autolog._redaction.signs import Signed
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.values import is_any, is_chosen, is_given
+
+_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
+#: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
+_HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
+_ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
+#: What an expect script sends when it is asked for a password: `expect "assword:"; send "p4ss!\\r"`.
+_SENDS = rb"end(?<=send)(?:line)?[ (](?:-- |-s )?b?" + QUOTE
+_SENT = (
+    rb"ass(?:word|phrase)[^\n\"'\\\d]{0,20}"
+    + QUOTE
+    + rb"\)?[;,]?(?:[ \t\r\n{]|\\{1,3}[nrt]){0,20}(?:\w{1,20}\.)?s"
+    + _SENDS
+    + rb"([^\s\"'`\\]{4,256})(?:\\{1,7}[nr])?"
+    + QUOTE
+)
+#: The users of Redis, and its commands that authenticate in passing.
+_REDIS = rb"(?:(?:acl setuser|user) \S{1,64} (?:[^\s>]{1,30} ){0,6}>([^\s\"'`\\]{4,256}))"
+_AUTHENTICATES = rb"(?:hello \d auth \S{1,64}|migrate [^\n]{1,160}?\d auth) " + MAYBE_QUOTE + WORD
+#: Keys of network devices and of their peers, perhaps after the way in which they are encrypted.
+_DEVICE_KEYS = (
+    rb"(?:isakmp key|pre-shared-key|authentication-key|digest-key \d{1,3} md5|(?:tacacs|radius)-server key|"
+    rb"wpa-psk (?:ascii|hex))(?: (?:\d|ascii-text|local|remote))? " + MAYBE_QUOTE + WORD
+)
+#: Commands that read a secret from a string given to them.
+_HERE = rb"(?:passw|secret|token|sudo -s|pass insert|env add|login)[^\n]{0,80}?<<< ?" + MAYBE_QUOTE + WORD
+#: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
+_AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
+    (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
+    (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
+    (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
+    (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
+    (USER_AND_PASSWORD, is_given),
+    (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
+     is_given),
+    (rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
+     rb"[^\"'`\n]{1,64}" + QUOTE + rb")) " + MAYBE_QUOTE + WORD, is_given),
+    (rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
+    (rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),
+    (rb"request: pass " + WORD, is_given),
+    (rb"request command: pass(?:\s|\\{1,3}[nrt]){1,40}request arg: " + WORD, is_given),
+    (rb"key content {12}: ([^\s\\]{8,63})", is_given),
+    (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
+    (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
+    (_HASHED, bool),
+    (rb"(?:keyvault secret set|ssm put-parameter) [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
+    (rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),
+    (rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),
+    (rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),
+    (_SENT, is_any), (_REDIS, is_any), (_AUTHENTICATES, is_any), (rb"auth-pass \S{1,64} " + MAYBE_QUOTE + WORD, is_any),
+    (_DEVICE_KEYS, is_given), (_HERE, is_given),
+    (rb"(?:expdp|impdp|sqlldr|rman target) " + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),
+    (rb"http-basic\.\S{1,60} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
+    (rb"pypi-token\.\S{1,60} " + MAYBE_QUOTE + WORD, is_given),
+    (rb"hash-password [^\n]{0,60}?--plaintext[ =]" + MAYBE_QUOTE + WORD, is_given),
+    (rb"signtool [^\n]{0,160}?/p " + MAYBE_QUOTE + WORD, is_given),
+    (rb"bw (?:unlock|login \S{1,80}) " + MAYBE_QUOTE + WORD, is_given),
+    (rb"set password for [^\n=]{1,80}= ?" + _QUOTED, is_given),
+    (rb"(?<= )key s:([^\s\"'`\\]{5,63})", is_given),
+    (rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),
+    (rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),
+))  # fmt: skip
+_SIGNS_OF_WORDS = (
+    _SENDS,
+    rb"cl setuser (?<=acl setuser )",
+    rb"n >(?<= on >)",
+    rb"auth (?<=\d auth )",
+    rb"h-pass (?<=auth-pass )",
+    rb"p key (?<=isakmp key )",
+    rb"d-key (?<=pre-shared-key )",
+    rb"n-key (?<=authentication-key )",
+    rb"5 (?<=\d md5 )",
+    rb"r key (?<=-server key )",
+    rb"a-psk (?<=wpa-psk )",
+    rb"<<< ?[^\s<>=]",
+    rb"xpdp (?<=expdp )",
+    rb"mpdp (?<=impdp )",
+    rb"qlldr (?<=sqlldr )",
+    rb"n target (?<=rman target )",
+    rb"p-basic\.(?<=http-basic\.)",
+    rb"i-token\.(?<=pypi-token\.)",
+    rb"-plaintext[ =]",
+    rb"gntool (?<=signtool )",
+    rb"w (?<=bw )(?:unlock|login )",
+    rb"d for (?<=set password for )",
+    rb"y s:(?<= key s:)",
+    rb"fi:(?<=wifi:)[^\n;]{1,60};",
+    rb"d::(?<=userpassword::)",
+    rb"-(?<=django-)insecure-",
+    rb"-(?<=--)from-literal",
+    rb"v(?=ault login)ault login",
+    rb"p-(?<=snmp-)server community",
+    rb"_userpwd",
+    rb"_(?:(?<= add_)user|(?<= change_)password|(?<= authenticate_)user) ",
+    rb"-(?<=rootpw -)-\w",
+    rb":(?<=request:)(?= pass )",
+    rb":(?<=request command:)(?= pass)",
+    rb":(?<=key content            :)",
+    rb"<keymaterial>",
+    rb"<auth-user-pass>",
+    rb"<\w{1,40}>\{aqaa",
+    rb"-(?<=--)value[ =]",
+    rb":(?<=new value:)",
+    rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",
+    rb"\$\d{4,7}\$[\w./+]",
+    rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}",
+)
+#: Those signs that are only looked for where their word occurs.
+ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"
+
+
+def _after_words(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for pattern, check in _AFTER_WORDS:
+        for found in pattern.finditer(lowered):
+            if check(text[slice(*found.span(1))].decode("latin-1")):
+                yield found.span(1)
+
+
+#: This search with its signs.
+OF_TOOLS: Signed = ((*_SIGNS_OF_WORDS, ALIAS, PASSPHRASE, NETWORK), _after_words)
