@@ -103,6 +103,9 @@ NAMED = {
     "azure sas": "https://x.blob.core.windows.net/c/f?sv=2022&sig={b43}%3D", "query": "https://api.example.com/v1?key={a39}",
     "words": "my secret access key: {b40}", "Splunk": "Authorization: Splunk {a36}",
     "Okta": "Authorization: SSWS {a42}", "application key": "DD-APPLICATION-KEY: {h40}", "functions key": 'x-functions-key: "{a54}"',
+    "token in capitals": "TOKEN={h40}", "token in quotes": 'const token = "{h40}";', "token in JSON": '{"token": "{h64}"}', "token that is": "the token is {h40}",
+    "access token": "access token {h40}", "encryption key": "the encryption key is {h64}", "rejected key": "invalid api key {h40}", "token of a form": "user=ada&token={h40}",
+    "compared": "if (token !== '{h40}') throw", "environment": "ENV['TOKEN'] = '{h40}'", "PHP": "[token] => {h40}",
     "presigned": "https://b.s3.amazonaws.com/o?X-Amz-Signature={h64}", "aws": "aws_secret_access_key = {b40}",
 }  # fmt: skip
 #: Passwords recognised by their place alone.
@@ -195,6 +198,8 @@ PLACES = (
     "crypto isakmp key {} address 1.2.3.4", "pre-shared-key {}", "ip ospf authentication-key {}", "tacacs-server key {}", "radius-server key 0 {}",
     "wpa-psk ascii 0 {}", "etcdctl --user root:{} get x", "db.changeUserPassword('ada', '{}')", "neighbor 1.2.3.4 password {}", "ssh root@10.0.0.5 password {}",
     "aws secretsmanager create-secret --name x --secret-string {}", 'new UsernamePasswordAuthenticationToken("a", "{}")',
+    "Driver={ODBC};PWD={{}};UID=a", 'const secret = "{}";', "<secret>{}</secret>", "docker run --env SECRET={} x", "heroku config:set SECRET_KEY={}", '- name: SECRET\n  value: "{}"', '{"pass": "{}"}',
+    '{"jwt": {"secret": "{}"}}', "'secret' => '{}',", "| env | secret |\n|---|---|\n| prod | {} |", "**Secret:** `{}`", "app.use(session({ secret: '{}' }))",
     "new Sequelize('d', 'a', '{}')", "ssh.connect('h', 22, 'ada', '{}')", "$ua->credentials('h', 'r', 'a', '{}')", '[r setValue:@"{}" forHTTPHeaderField:@"X-Api-Key"];',
     'r.setValue("Bearer {}", forHTTPHeaderField: "X-Auth-Token")', "jwt.sign({ id }, '{}')",
 )  # fmt: skip
@@ -343,6 +348,7 @@ _CODE = (
     ("hmac.new(key2, msg, 'sha256'), createCipheriv('aes-256-gcm', key, iv), jwt.decode(t, key, ['RS256']), Algorithm.HMAC256(secret2)\n"
      "HMACSHA256(base64UrlEncode(header) + payload, secret2)\nres.cookie('theme', 'dark2'), view.setValue(x2, forHTTPHeaderField: 'Accept-Charset')\n"
      "acl setuser alice on >$PASSWORD1, a user on > 2 pages, send \"password1\\r\", send(\"reset2\"), cat <<< $TOKEN1, auth 2 of 3, 3 auth methods\n"
+     "secret: 'db-creds-2', secret = \"my_secret_2\", <secret>tls-cert-2</secret>, SECRET=tls-cert-2, if (token !== 'id_token2') x, a != 'b2c3d4e5'\n"
      "wifi: T;S;P2, pre-shared-key ascii-text $KEY1, key s: small2, expdp scott directory=d2, printf 'a2' | docker image ls, \"secret\" <<< $2\n"
      "btoa('name:' + value2), name.toCharArray(), 'abc123'.split(), setPassword(user.password2), signWith(SignatureAlgorithm.HS256, key2)\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",

@@ -36,7 +36,7 @@ _SIGN = (
     rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2(?:\x80[\x93\x94]|\x86\x92)|\\{1,4}u(?:201[34]|2192))(?= )|"
     rb"(?:[\w:-]{1,20}=" + _QUOTE + rb"[^\"'<>\\]{0,60}" + _QUOTE + rb" ?){1,3}>|[({](?=\\{0,7}[\"'])|"
     rb":\*\*|\*\*:|[:?]=|[|?]{2}=|=>|->|<-|(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
-    rb"\[[\w*]{1,24}\]:|={2,3}|[=:>|]|</\w{1,10}>" +
+    rb"\[[\w*]{1,24}\]:|[=!]={1,2}|[=:>|]|</\w{1,10}>" +
     _BLANKS +
     rb"<\w{1,10}>|provided:|(?:[:=] ?\{|,)?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE +
     rb")?" + _BLANKS +
@@ -46,7 +46,8 @@ _SIGN = (
 _VALUE = (
     rb"\*{0,2}" + _BLANKS +
     rb"(?:<\w{1,6}>)?(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
-    rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?(?![=$<{*%(\[])"
+    rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?"
+    rb"(?:\{(?=[^\s{}\"]{4,64}\};))?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]))"
@@ -61,11 +62,11 @@ _DEFAULT_AFTER = (
 #: What has to follow a word in the name of a secret, in a body and in a decoded text, and the name of a code. The keys
 #: of a body's objects are in quotes, and may have any value.
 _NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, _ALIGNED_AFTER, _QUOTE + rb"\]?" + _BLANKS + _SIGN, _BLANKS + _SIGN +
-    _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
+    _SAID_AFTER, _ALIGNED_AFTER, _QUOTE + rb"\]?" + _BLANKS + _SIGN, rb"\]?" + _BLANKS +
+    _SIGN + _VALUE, _LISTED_AFTER, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NAMED_IN_TEXT = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((
-    _SAID_AFTER, _ALIGNED_AFTER, rb"(?:" + _QUOTE + rb"\]?)?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER +
+    _SAID_AFTER, _ALIGNED_AFTER, rb"(?:" + _QUOTE + rb")?\]?" + _BLANKS + _SIGN + _VALUE, _LISTED_AFTER +
     _VALUE, _DEFAULT_AFTER
 )) + rb"))"  # fmt: skip
 _NUMBERED = (

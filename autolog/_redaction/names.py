@@ -26,7 +26,7 @@ _CERTAIN = (
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
     "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
     "jwtkey", "authsalt", "noncesalt", "noncekey", "loggedinkey", "loggedinsalt", "openrouterkey", "deepseekkey",
-    "xaikey", "perplexitykey", "togetherkey", "fireworkskey", "replicatekey",
+    "decryptionkey", "apisecretkey", "xaikey", "perplexitykey", "togetherkey", "fireworkskey", "replicatekey",
     "elevenlabskey", "voyagekey", "huggingfacekey", "langfusekey", "langsmithkey", "tavilykey", "serperkey",
 )  # fmt: skip
 #: Prefixes of `pass`, which alone is too short to be certain: `ssh_pass`, `DB_PASS`.
@@ -108,6 +108,12 @@ def holds_password(name: str) -> bool:
 def holds_code(name: str) -> bool:
     """Return whether a value of this name is a one-time code or the security code of a card."""
     return _last_word(name) in _CODES or _bare(name) in _CODES
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_secret(name: str) -> bool:
+    """Return whether a value of this name is a secret that a person may have chosen like a password."""
+    return _bare(name).endswith(("secret", "secretkey"))
 
 
 def _last_word(name: str) -> str:

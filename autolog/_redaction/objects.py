@@ -16,13 +16,14 @@ from autolog._redaction.names import (
     holds_code,
     holds_password,
     holds_random,
+    holds_secret,
     holds_token,
     looks_random,
     names_secret,
     perhaps_secret,
     suggests_secret,
 )
-from autolog._redaction.values import is_chosen, is_given
+from autolog._redaction.values import is_chosen, is_given, is_strong
 
 Path = tuple[str, ...]
 
@@ -81,7 +82,9 @@ def is_named_secret(name: str, value: str, is_password: Callable[[str], bool]) -
     """
     if holds_password(name) or name.lower() == "pass":
         return is_password(value)
-    return (suggests_secret(name) or holds_random(name)) and _is_drawn(value)
+    if holds_secret(name) and is_strong(value):
+        return True
+    return (suggests_secret(name) and _is_random(value)) or (holds_random(name) and _is_drawn(value))
 
 
 def is_hash(value: str) -> bool:
@@ -98,13 +101,19 @@ def _is_secret(name: str, value: str, own: bool) -> bool:
         return True
     if own and perhaps_secret(name) and (is_given(value) or value not in (value.lower(), value.upper(), value.title())):
         return True
-    if (holds_password(name) and is_chosen(value)) or (perhaps_secret(name) and is_login(value)):
+    if ((holds_password(name) or name.lower() == "pass") and is_chosen(value)) or (
+        perhaps_secret(name) and is_login(value)
+    ):
         return True
-    return (suggests_secret(name) or holds_random(name)) and _is_drawn(value)
+    return is_named_secret(name, value, is_chosen)
+
+
+def _is_random(value: str) -> bool:
+    return len(value) >= _RUN and looks_random(value)
 
 
 def _is_drawn(value: str) -> bool:
-    return len(value) >= _RUN and looks_random(value) and not is_hash(value)
+    return _is_random(value) and not is_hash(value)
 
 
 def _holds(path: Path, value: str, own: bool) -> bool:

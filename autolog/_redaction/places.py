@@ -16,9 +16,16 @@ from collections.abc import Iterable, Iterator
 
 from autolog._redaction.commands import OPTIONS_IN_BODIES
 from autolog._redaction.letters import patterns
-from autolog._redaction.names import holds_password, holds_random, is_jumbled, looks_random, suggests_secret
+from autolog._redaction.names import (
+    holds_password,
+    holds_random,
+    holds_secret,
+    is_jumbled,
+    looks_random,
+    suggests_secret,
+)
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
-from autolog._redaction.values import PLACEHOLDER, is_chosen, is_given, is_identifier
+from autolog._redaction.values import PLACEHOLDER, is_chosen, is_given, is_identifier, is_strong
 
 
 def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -177,7 +184,7 @@ def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
     for found in _NAME_AND_VALUE.finditer(text):
         name, value = found[1].decode(), found[2].decode()
         drawn = len(value) >= 16 and looks_random(value) and (suggests_secret(name) or holds_random(name))
-        if drawn or (holds_password(name) and is_given(value)):
+        if drawn or (holds_password(name) and is_given(value)) or (holds_secret(name) and is_strong(value)):
             yield found.span(2)
 
 

@@ -21,6 +21,7 @@ from autolog._redaction.look import SCHEMES, names_in_texts
 from autolog._redaction.names import (
     PARAMETERS,
     holds_random,
+    holds_secret,
     holds_session,
     is_mixed,
     looks_random,
@@ -35,7 +36,7 @@ from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spok
 from autolog._redaction.statements import SIGNS_BESIDE_NAMES, beside_names, inserts_in
 from autolog._redaction.tokens import key_blocks_in
 from autolog._redaction.told import SIGNS, told_in
-from autolog._redaction.values import is_given
+from autolog._redaction.values import is_given, is_strong
 
 
 def secrets_in(text: str) -> Iterator[Span]:
@@ -100,14 +101,16 @@ _ITS_SIGN = (
     rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?:\[[\w*]{1,24}\]:|:\*\*|"
     rb"\*\*:|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
     rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
-    rb"(?:={1,3}|[:>])(?:[ ]?[&!]{1,2}[\w-]{1,20} )?|"
+    rb"(?:={1,3}|!={1,2}|[:>])(?:[ ]?[&!]{1,2}[\w-]{1,20} )?|"
     rb"(?:[\w:-]{1,20}=\\{0,3}\"[^\"'<>\\]{0,60}\\{0,3}\" ?){1,3}>(?=\S)|[({](?=\\{0,3}[\"'])|"
     + _ITS_VALUE
     + rb"|(?<=[\"']),)"
     rb"\s{0,8}(?:<\w{1,6}>)?(?:\[\]byte\(|\[(?=\s?\\{0,3}[\"'])|(?:new )?[a-z.]{1,30}\((?=\\{0,3}[\"'])|"
     rb"[@bfnru]{1,2}(?=[\"'])|"
     rb"<!\[cdata\[)?(\\{0,3}[\"'`])?(?:bearer |basic )?"
-    rb"((?<=[\"'`])[^\s\"'`\\<>(){}]{8,512}+(?=\\{0,3}[\"'`])|[\w+/.~-]{8,}+=*+(?![(\[]))"
+    rb"((?<=[\"'`])[^\s\"'`\\<>(){}]{8,512}+(?=\\{0,3}[\"'`])|"
+    rb"(?<=>)[^\s\"'`\\<>(){}]{8,512}+(?=</)|(?<=[a-z]=)[^\s\"'`\\<>(){},;&]{8,512}+(?=[\s\"'`]|\\{1,3}[nrt]|\Z)|"
+    rb"[\w+/.~-]{8,}+=*+(?![(\[]))"
 )
 _NAMED = tuple(patterns(dict.fromkeys(
     (b"key", b"token", b"secret", b"password", b"passwd", b"pwd", b"passphrase", b"credential", b"salt", b"sessid",
@@ -125,14 +128,19 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
         after = _NAME.match(text, start)
         words = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
         name = words if names_secret(words) else words.rpartition(" ")[2]
-        if _is_assigned(name, text[slice(*found.span(2))].decode(), quoted=found[1] is not None):
+        value = text[slice(*found.span(2))].decode()
+        quoted = found[1] is not None or text[found.start(2) - 1 : found.start(2)] == b">"
+        if name.lower() == "token" and not (quoted or name.isupper()) and is_hash(value) and b"=" not in found[0]:
+            continue  # of a commit
+        if _is_assigned(name, value, quoted):
             yield found.span(2)
 
 
 #: The name of a secret with what may come between it and its value, and the value itself.
 _SAID = re.compile(
-    rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,40}(?:is:? )?[\"']?\Z"
+    rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth|encryption|decryption|master|admin|service|"
+    rb"license|bearer|refresh|session|webhook|deploy) )?[A-Za-z_][\w-]{2,60}+)"
+    rb"(?:\\t|[ \t]){1,40}(is:? )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
 #: Somebody's key: `my OpenAI key is ...`. That somebody has it tells it from the keys of records.
@@ -163,10 +171,17 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
     value = _SAID_VALUE.match(text, start)
     name = _SAID.search(text, max(0, start - 80), start) if value else None
-    if value and _is_drawn(drawn := value[0].decode()):
+    if value and looks_random(drawn := value[0].decode()):
+        if is_hash(drawn) and not (name and _grants(name[1].decode(), name[2] is not None)):
+            return
         owned = len(drawn) >= _KEY_LENGTH and _OWNED.search(text, max(0, start - 80), start)
         if owned or (name and _may_be_drawn(name[1].decode(), drawn)):
             yield value.span()
+
+
+def _grants(name: str, stated: bool) -> bool:
+    """Return whether what looks like a hash is a secret: its name leaves no doubt, or a sentence says `token is`."""
+    return names_secret(name) or (stated and suggests_secret(name))
 
 
 def _may_be_drawn(name: str, value: str) -> bool:
@@ -183,11 +198,6 @@ def _cookies(text: bytes, _: bytes) -> Iterator[Span]:
                 yield cookie.span(2)
 
 
-def _is_drawn(value: str) -> bool:
-    """Return whether a value looks random and is not the hash of a commit or a file."""
-    return looks_random(value) and not is_hash(value)
-
-
 #: The least length of a secret that identifies a session, in mixed case; most shorter ones only name a conversation.
 _SESSION_LENGTH = 24
 
@@ -200,6 +210,8 @@ _PATTERN = re.compile(r"[\[|]|://|\$\{?[A-Z_]{3}|^[:/#@]|[:,;=]$|\*$|%[a-z]|\w=\
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     if holds_session(name):
         return len(value) >= _SESSION_LENGTH and value.isalnum() and not value.islower() and looks_random(value)
+    if holds_secret(name) and (quoted or name.isupper() or names_secret(name)) and is_strong(value):
+        return not _PATTERN.search(value)
     if not _PLAIN.fullmatch(value):
         return names_secret(name) and is_given(value) and is_mixed(value) and not _PATTERN.search(value)
     if names_secret(name):
@@ -207,7 +219,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
         return long and (looks_random(value) or (quoted and is_mixed(value)))
     if len(value) < RUN or not (suggests_secret(name) or holds_random(name)):
         return False
-    return looks_random(value) and not (name.lower() == "token" and is_hash(value))
+    return looks_random(value)
 
 
 def _signs() -> Iterator[bytes]:

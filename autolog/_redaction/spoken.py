@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE, looks_random
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, Span
-from autolog._redaction.told import is_strong
-from autolog._redaction.values import is_chosen, is_identifier
+from autolog._redaction.values import is_chosen, is_identifier, is_strong
 
 #: The words for a password that are ASCII; most others are also listed without their accents.
 ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())

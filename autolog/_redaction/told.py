@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from autolog._redaction.letters import patterns, signs_of
 from autolog._redaction.names import looks_random
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, Span
-from autolog._redaction.values import is_chosen, is_identifier
+from autolog._redaction.values import is_chosen, is_identifier, is_strong
 
 _WORD = rb"(?=[^\s\d]{0,63}\d)((?:[^\s\"'`\\,;&<>(){}\[\]|]|" + AMPERSAND + rb"){6,64}+)"
 #: A password after its name; it may be the old one of two.
@@ -49,7 +49,6 @@ WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"cred
                    b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
 SIGNS = (*signs_of(_AFTER), *signs_of(_PAIR), _IS_MY_PASSWORD)
 _WITH_VALUE = (*patterns(_AFTER), *patterns(_PAIR))
-_SIGNS = frozenset("!@#$%^&*+?")
 
 
 def told_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -79,18 +78,3 @@ def _before(text: bytes, lowered: bytes, place: int) -> Iterator[Span]:
             value = text[slice(*found.span(1))].decode("latin-1")
             if is_chosen(value) and (is_strong(value) or not is_identifier(value) or looks_random(value)):
                 yield found.span(1)
-
-
-def is_strong(word: str) -> bool:
-    """Return whether a word has a letter, a digit and a sign that is in no ordinary word, number or name."""
-    value = word.rstrip(".?:!,*")
-    if not is_chosen(value) or _ORDINARY.fullmatch(value):
-        return False
-    shouted = value[-1].isdigit() and word.startswith("!", len(value))
-    return (
-        shouted or not _SIGNS.isdisjoint(value) or (value not in (value.lower(), value.upper()) and looks_random(value))
-    )
-
-
-#: Addresses, versions, percentages, regular expressions and placeholders.
-_ORDINARY = re.compile(r"[\w.+-]+@[\w.-]+|[$%#@&].*|[\w.-]*[%+*]|[*+?].*|.*[\^\\].*|[\w.:/-]+\?[\w=.-]+|.*==?.*")

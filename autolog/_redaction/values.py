@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from autolog._redaction.names import alternates, is_jumbled
+from autolog._redaction.names import alternates, is_jumbled, looks_random
 
 PLACEHOLDER = re.compile(
     r"(?i)[<{\[(]|\$(?!\w+[!@#^&?])|[*%-](?!(?=\D*\d)(?=[^a-z]*[a-z])[^!@#^&?]*[!@#^&?])|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
@@ -47,3 +47,21 @@ def is_identifier(value: str) -> bool:
     """Return whether an unquoted value may be the name of a variable, with its digits in one place."""
     named = value.isidentifier() and not alternates(value, least=12) and not value[-3:].isdigit()
     return named and ("_" in value or len(re.findall(r"\d+", value)) < 2)
+
+
+_SIGNS = frozenset("!@#$%^&*+?")
+
+
+def is_strong(word: str) -> bool:
+    """Return whether a word has a letter, a digit and a sign that is in no ordinary word, number or name."""
+    value = word.rstrip(".?:!,*")
+    if not is_chosen(value) or _ORDINARY.fullmatch(value):
+        return False
+    shouted = value[-1].isdigit() and word.startswith("!", len(value))
+    return (
+        shouted or not _SIGNS.isdisjoint(value) or (value not in (value.lower(), value.upper()) and looks_random(value))
+    )
+
+
+#: Addresses, versions, percentages, regular expressions and placeholders.
+_ORDINARY = re.compile(r"[\w.+-]+@[\w.-]+|[$%#@&].*|[\w.-]*[%+*]|[*+?].*|.*[\^\\].*|[\w.:/-]+\?[\w=.-]+|.*==?.*")
