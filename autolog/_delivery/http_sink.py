@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import functools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,7 +17,7 @@ from autolog.dialects import BinaryForm, ShippingDialect
 from autolog.errors import AutologError, Undelivered, shown
 
 if TYPE_CHECKING:
-    import httpx2
+    from autolog._record.http_client import Reply
 
 #: The seconds to connect, and those from the end of a request to the end of its reply.
 TIMEOUT = 10.0
@@ -35,8 +34,6 @@ class HTTPSink:
         self, endpoint: str, api_key: str | None, dialect: str, headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         try:
-            import httpx2
-
             from autolog._record.http_client import HTTPClient
         except ImportError as error:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
@@ -54,7 +51,6 @@ class HTTPSink:
         # Loading the machine's certificates delays the first record by 30 ms: do so only for https.
         encrypted = self._endpoint.lower().startswith("https:")
         self._client = HTTPClient(TIMEOUT, verify=encrypted)
-        self._parsed = functools.lru_cache(maxsize=16)(httpx2.URL)  # parsing the address is a tenth of a request
 
     @property
     def encoding(self) -> str:
@@ -111,44 +107,43 @@ class HTTPSink:
 
     def _send(self, records: Sequence[Record]) -> int:
         """Send one request; return how many of its records were refused permanently."""
-        response, reply = self._exchange(records, self._binary)
-        if response.status_code in _OTHER_FORM and self._binary is None and not self._dialect.is_fault(reply):
+        sent, response, reply = self._exchange(records, self._binary)
+        if response.status in _OTHER_FORM and self._binary is None and not self._dialect.is_fault(reply):
             binary = self._other_form(response)
             if binary is not None:
-                response, reply = self._exchange(records, binary)
-                self._binary = binary if response.is_success else None
-        problem = _problem(response)
-        if response.is_success:
+                sent, response, reply = self._exchange(records, binary)
+                self._binary = binary if _is_success(response) else None
+        if _is_success(response):
             refused = None if reply is None and response.content.strip() else self._dialect.refused(reply, len(records))
             if refused is not None:
                 return refused
-            problem += ", which does not confirm that the records were stored; is this the backend's address?"
-        elif response.status_code == 413:
-            credible = self._dialect.is_fault(reply) or len(response.request.content) > _NEVER_TOO_LARGE
-            raise _TooLargeError(problem, credible)
-        elif response.status_code in _REFUSALS and self._dialect.is_fault(reply):
+            doubt = "which does not confirm that the records were stored; is this the backend's address?"
+            problem = f"{_problem(response)}, {doubt}"
+        elif response.status == 413:
+            raise _TooLargeError(_problem(response), self._dialect.is_fault(reply) or sent > _NEVER_TOO_LARGE)
+        elif response.status in _REFUSALS and self._dialect.is_fault(reply):
             raise _RefusedError
+        else:
+            problem = _problem(response)
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
 
-    def _exchange(self, records: Sequence[Record], binary: BinaryForm | None) -> tuple[httpx2.Response, Any]:
-        """Send records as JSON or in the binary form; return the response and its decoded body."""
+    def _exchange(self, records: Sequence[Record], binary: BinaryForm | None) -> tuple[int, Reply, Any]:
+        """Send records as JSON or in the binary form; return the bytes sent, the response and its decoded body."""
         import httpx2
 
         method, path, content, headers = (binary or self._dialect).encode_request(records)
         try:
-            url = self._parsed(self._endpoint + path)
-            response = self._client.request(method, url, content=content, headers={**self._headers, **headers})
+            response = self._client.exchange(method, self._endpoint + path, {**self._headers, **headers}, content)
         except (httpx2.LocalProtocolError, UnicodeError):  # whose message has the key
             raise Undelivered(self._endpoint, "the API key has characters that HTTP forbids in a header") from None
         except httpx2.HTTPError as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
         if binary is None:
-            return response, decode_json(response.content)
-        return response, binary.decode_reply(
-            response.status_code, response.headers.get("content-type", ""), response.content
-        )
+            return len(content), response, decode_json(response.content)
+        media_type = response.headers.get("content-type", "")
+        return len(content), response, binary.decode_reply(response.status, media_type, response.content)
 
-    def _other_form(self, response: httpx2.Response) -> BinaryForm | None:
+    def _other_form(self, response: Reply) -> BinaryForm | None:
         """Return the dialect's binary form, for a backend that refuses JSON; None if the dialect has none."""
         try:
             return dialects.get_binary(self._dialect.name)
@@ -157,11 +152,15 @@ class HTTPSink:
             raise Undelivered(self._endpoint, f"{_problem(response)}; {advice}") from error
 
 
-def _problem(response: httpx2.Response) -> str:
-    if response.next_request is not None:
-        target = shown(str(response.next_request.url.copy_with(query=None)))
-        return f"HTTP {response.status_code}: it redirects to {target[:200]}"
-    return f"HTTP {response.status_code}: {response.text[:200]}"
+def _problem(response: Reply) -> str:
+    target = response.headers.get("location")
+    if target is not None and 300 <= response.status < 400:
+        return f"HTTP {response.status}: it redirects to {shown(target.partition('?')[0])[:200]}"
+    return f"HTTP {response.status}: {response.content[:800].decode(errors='replace')[:200]}"
+
+
+def _is_success(response: Reply) -> bool:
+    return 200 <= response.status < 300
 
 
 #: Statuses of requests that will fail again, if they come from the backend itself and not from a gateway in front of
@@ -191,7 +190,7 @@ class _RefusedError(Exception):
     """The backend refused a request because of its content."""
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
+def _retry_after(response: Reply) -> float | None:
     """Return the pause that a backend's Retry-After asks for, in seconds (RFC 9110, 10.2.3); None if there is none."""
     value = response.headers.get("retry-after", "").strip()
     try:

@@ -7,10 +7,12 @@ forever. Import this module only where a request is made, because httpx2 is opti
 from __future__ import annotations
 
 import contextlib
+import functools
 import ssl
+from collections.abc import Mapping
 from importlib import import_module
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpcore2
 import httpx2
@@ -22,6 +24,32 @@ for _name in ("truststore", "certifi"):  # newer and older versions of httpx2 im
 
 #: The maximum size of a reply in bytes, both as sent and decompressed, unless a client is told otherwise.
 MAX_BYTES = 4 * 1024 * 1024
+
+#: The size in bytes up to which parts of a request are sent together, with one system call.
+MAX_UNSENT = 65_536
+
+#: The errors of a connection, each of which httpx2 has by the same name.
+_CONNECTION_ERRORS = (
+    httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+)  # fmt: skip
+
+
+class Reply(NamedTuple):
+    """The reply to `HTTPClient.exchange`, with the names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class _Route(NamedTuple):
+    """What requests to one address have in common."""
+
+    pool: httpcore2.ConnectionPool
+    origin: httpcore2.Origin
+    url: httpcore2.URL
+    headers: list[tuple[bytes, bytes]]
 
 
 class HTTPClient(httpx2.Client):
@@ -42,12 +70,71 @@ class HTTPClient(httpx2.Client):
     ) -> None:
         super().__init__(timeout=timeout, **options)
         self._max_bytes = max_bytes
+        self._connection: httpcore2.ConnectionInterface | None = None
+        self._routes = functools.lru_cache(maxsize=16)(self._route)
         # httpx2 has no option for httpcore2's `network_backend`. The timeouts of a version that has other names remain.
         for transport in (getattr(self, "_transport", None), *getattr(self, "_mounts", {}).values()):
             pool = getattr(transport, "_pool", None)
             if (backend := getattr(pool, "_network_backend", None)) is not None:
                 seconds = timeout if reply_timeout is None else reply_timeout
                 pool._network_backend = _Backend(backend, seconds, max_bytes)  # type: ignore[union-attr]
+
+    def exchange(self, method: str, address: str, headers: Mapping[str, str], content: bytes) -> Reply:
+        """Send a request to a server that gets many from one thread, at half the cost of `request`.
+
+        What they have in common, such as proxy, headers and credentials in the address, is worked out once, and they
+        share a connection. Cookies are not kept, and redirects not followed.
+        """
+        route = self._routes(method, address, tuple(headers.items()))
+        length = (b"content-length", b"%d" % len(content))
+        extensions = {"timeout": self.timeout.as_dict()}
+        request = httpcore2.Request(
+            method, route.url, headers=[*route.headers, length], content=content, extensions=extensions
+        )
+        try:
+            response = self._connected(route).handle_request(request)
+            try:
+                body = response.read()
+            finally:
+                response.close()
+        except _CONNECTION_ERRORS as error:
+            raise getattr(httpx2, type(error).__name__)(str(error)) from error
+        names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        if "content-encoding" in names:  # although it was not asked for
+            stream = httpx2.ByteStream(body)
+            request_sent = httpx2.Request(method, address)
+            compressed = httpx2.Response(response.status, headers=names, stream=stream, request=request_sent)
+            body = self._decompressed(compressed).content
+        return Reply(response.status, names, body)
+
+    def _connected(self, route: _Route) -> httpcore2.ConnectionInterface:
+        """Return the connection of the last request if it goes to the same server and is still open, else a new one."""
+        connection = self._connection
+        if connection is not None and not connection.is_closed():
+            if connection.can_handle_request(route.origin) and not connection.has_expired():
+                return connection
+            connection.close()
+        self._connection = connection = route.pool.create_connection(route.origin)
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        super().close()
+
+    def _route(self, method: str, address: str, headers: tuple[tuple[str, str], ...]) -> _Route:
+        request = self.build_request(method, address, headers=headers)
+        url = request.url
+        if url.scheme not in ("http", "https"):
+            raise httpx2.UnsupportedProtocol(f"the address has neither http nor https: {url.scheme}://")
+        if url.userinfo:
+            next(httpx2.BasicAuth(url.username, url.password).sync_auth_flow(request))
+        defaults = {"accept", "accept-encoding", "connection"} - dict(headers).keys()
+        for name in (*defaults, "content-length"):
+            request.headers.pop(name, None)
+        pool = self._transport_for_url(url)._pool  # type: ignore[attr-defined]
+        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        return _Route(pool, target.origin, target, [(name.lower(), value) for name, value in request.headers.raw])
 
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         response = super().send(request, stream=True, **options)
@@ -103,6 +190,7 @@ class _Stream(httpcore2.NetworkStream):
         self._stream = stream
         self._seconds = seconds
         self._max_bytes = max_bytes
+        self._unsent: list[bytes] = []
         self._begin_reply()
 
     def _begin_reply(self) -> None:
@@ -110,6 +198,9 @@ class _Stream(httpcore2.NetworkStream):
         self._received = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            with contextlib.suppress(httpcore2.WriteError):  # see `write`: there may be a reply nevertheless
+                self._send(timeout)
         left = self._deadline - monotonic()
         if left <= 0:
             raise httpcore2.ReadTimeout(f"the reply was not complete after {self._seconds:g} s")
@@ -120,9 +211,19 @@ class _Stream(httpcore2.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write, or keep small parts until the next `read`: httpcore2 writes the head of a request before its body.
+
+        A server may reply before it has read everything, and close the connection.
+        """
+        self._unsent.append(buffer)
+        if len(buffer) > MAX_UNSENT:
+            self._send(timeout)
+
+    def _send(self, timeout: float | None) -> None:
+        whole, self._unsent = b"".join(self._unsent), []
         try:
-            self._stream.write(buffer, timeout)
-        finally:  # a server may reply before it has read everything, and close the connection
+            self._stream.write(whole, timeout)
+        finally:
             self._begin_reply()
 
     def close(self) -> None:
