@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overloa
 from autolog import _guard, _lifecycle
 from autolog._capture import context as _context, scope
 from autolog._capture.patching import Patching
+from autolog._capture.snapshot import as_text
 from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery import assembly
@@ -199,7 +200,7 @@ class Recorder(Patching):
         session: str | None = None,
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
-        traceparent: str | None = None,
+        traceparent: str | bytes | None = None,
         capture_bodies: bool = True,
     ) -> scope.ContextScope:
         """Return a block for `with` or `async with` whose calls are recorded with a user, session, tags and metadata.
@@ -207,7 +208,7 @@ class Recorder(Patching):
         `traceparent`, a W3C header, makes the calls part of a trace that began in another process. With
         `capture_bodies=False` they record metrics only: no prompts, no outputs.
         """
-        return scope.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
+        return scope.ContextScope(user, session, tags, metadata, traceparent, capture_bodies)
 
     def current_span(self) -> Span | None:
         """Return the innermost open span of the caller, for example to call `set()` on it; None outside any span."""
@@ -225,8 +226,8 @@ class Recorder(Patching):
             from autolog._record.record import Record
             from autolog._record.scores import set_score
 
-            record = Record(id=record_id)
-            set_score(record, name, float(value), comment)
+            record = Record(id=as_text(record_id))
+            set_score(record, as_text(name), float(value), None if comment is None else as_text(comment))
             (self._queue or self._open_queue()).put(FinishedRecord(record))
 
     def show(self, record_id: str | None = None) -> Page:

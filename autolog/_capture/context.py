@@ -95,9 +95,10 @@ def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
         pass_on(error)
 
 
-def parse_traceparent(header: str | None) -> RemoteParent | None:
+def parse_traceparent(header: str | bytes | None) -> RemoteParent | None:
     """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is invalid."""
-    parts = header.strip().lower().split("-") if header else []
+    text = header.decode(errors="replace") if isinstance(header, bytes) else header  # ASGI's headers are bytes
+    parts = text.strip().lower().split("-") if isinstance(text, str) else []
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None
     if any(char not in hexdigits for part in parts[:4] for char in part):

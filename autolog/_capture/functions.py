@@ -19,7 +19,7 @@ from typing import Any, cast
 import msgspec
 
 from autolog._capture.generators import Run, driven, followed
-from autolog._capture.snapshot import PLAIN, freeze, thaw, weigh
+from autolog._capture.snapshot import as_text, freeze, is_plain_type, thaw, weigh
 from autolog._capture.span import ContextSpan, Emit, Span
 from autolog._guard import guard, report
 
@@ -73,7 +73,7 @@ class FunctionCall(Span):
         """Keep the result and return it; a generator, or a response streamed later, remains part of this trace."""
         if self.options.capture_output:
             self.output = freeze(result)
-        if type(result) not in PLAIN or type(result) is tuple:
+        if not is_plain_type(result) or type(result) is tuple:
             with guard("following a streamed response"):
                 return followed(self, result)
         return result
@@ -175,7 +175,7 @@ def _options(
         signature = signature.replace(parameters=parameters[1:])
     defaults = {item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty}
     return Options(
-        name=name or qualified.replace("<locals>.", ""),
+        name=as_text(name or qualified.replace("<locals>.", "")),
         kind=kind,
         capture_input=capture_input,
         capture_output=capture_output,

@@ -12,15 +12,13 @@ from types import AsyncGeneratorType, FunctionType, GeneratorType, TracebackType
 from typing import Any
 
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
-from autolog._capture.snapshot import PLAIN, freeze, thaw
+from autolog._capture.snapshot import freeze, is_plain_type, thaw
 from autolog._capture.span import Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, pass_on
 
 #: The most values yielded by a generator that are kept.
 MAX_YIELDED = 1_000
-#: Compared with the type itself, because `isinstance` reads an attribute of an object, which may fail for a proxy.
-_GENERATORS = (GeneratorType, AsyncGeneratorType)
 #: The attributes in which responses of web frameworks keep their generator: Starlette and FastAPI; Flask; Django.
 _STREAMS = ("body_iterator", "response", "_iterator")
 #: The attribute in which the bodies of Quart's responses do.
@@ -87,21 +85,26 @@ class Current:
 def followed(span: Span, result: Any) -> Any:
     """Return what a function has returned, with the generator that it is or has running in the function's span."""
     if type(result) is tuple:  # a body with a status and headers
-        body = None if not result or type(result[0]) in PLAIN else followed(span, result[0])
+        body = None if not result or is_plain_type(result[0]) else followed(span, result[0])
         return result if body is None or body is result[0] else (body, *result[1:])
-    if type(result) in _GENERATORS:
+    if _is_generator(result):
         return driven(result, Run(span))
     _follow_fields(span, result)
     return result
+
+
+def _is_generator(value: Any) -> bool:
+    """Return whether a value is a generator, without running code of its own, as `isinstance` and `==` may."""
+    return type(value) is GeneratorType or type(value) is AsyncGeneratorType
 
 
 def _follow_fields(span: Span, response: Any, names: tuple[str, ...] = _STREAMS) -> None:
     fields = _fields_of(response)
     for name in names:
         stream: Any = fields.get(name)
-        if type(stream) in {map, filter}:
+        if type(stream) is map or type(stream) is filter:
             stream = _each(stream)
-        if type(stream) in _GENERATORS:
+        if _is_generator(stream):
             setattr(response, name, driven(stream, Run(span)))
         elif stream is not None and names is _STREAMS:
             _follow_fields(span, stream, _STREAMS_OF_BODIES)

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture.context import Context, Parent, current_context, current_span, parse_traceparent, restore
-from autolog._capture.snapshot import freeze
+from autolog._capture.snapshot import as_text, freeze
 from autolog._capture.threads import follow_threads
+from autolog._guard import guard
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,18 +26,21 @@ class ContextScope:
         user: str | None,
         session: str | None,
         tags: Iterable[str],
-        metadata: Mapping[str, Any],
-        traceparent: str | None,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str | bytes | None,
         capture_bodies: bool = True,
     ) -> None:
-        given = (tags,) if isinstance(tags, str) else tags or ()
-        self._given = (
-            None if user is None else str(user),
-            None if session is None else str(session),
-            tuple(str(tag) for tag in given),
-            {str(key): freeze(value) for key, value in metadata.items()},
-            bool(capture_bodies),
-        )
+        self._given: tuple[str | None, str | None, tuple[str, ...], dict[str, Any], bool]
+        self._given = (None, None, (), {}, bool(capture_bodies))
+        with guard("reading the attributes of a context"):
+            given = (tags,) if isinstance(tags, str) else tags or ()
+            self._given = (
+                None if user is None else as_text(user),
+                None if session is None else as_text(session),
+                tuple(as_text(tag) for tag in given),
+                {as_text(key): freeze(value) for key, value in (metadata or {}).items()},
+                bool(capture_bodies),
+            )
         self._parent = parse_traceparent(traceparent)
         self._tokens: list[tuple[Token[Context], Token[Parent | None] | None]] = []
 

@@ -62,16 +62,25 @@ class Frozen(msgspec.Struct, frozen=True, gc=False):
 def freeze(value: Any) -> Any:
     """Return a snapshot of `value`, unaffected by later changes to it. Never raises an `Exception` of its own."""
     kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if kind is tuple and _ATOMS.issuperset(map(type, value)):
-        return value
-    if kind in _CONTAINERS and _is_plain(value):
-        try:
+    try:
+        if kind in _ATOMS:
+            return value
+        if kind is tuple and _ATOMS.issuperset(map(type, value)):
+            return value
+        if kind in _CONTAINERS and _is_plain(value):
             return Frozen(marshal.dumps(value, _MARSHAL))
-        except ValueError as error:  # nested too deeply for marshal
-            pass_on(error)
+    except Exception as error:  # noqa: BLE001 - nested too deeply for marshal, or of a type that cannot be hashed
+        pass_on(error)
     return _Walk().plain(value, _DEPTH)
+
+
+def is_plain_type(value: Any) -> bool:
+    """Return whether a value itself, but not what it contains, is of a type that marshal preserves."""
+    try:
+        return type(value) in PLAIN
+    except Exception as error:  # noqa: BLE001 - the type's own code: a metaclass may make it impossible to hash
+        pass_on(error)
+        return False
 
 
 def thaw(value: Any) -> Any:
@@ -193,6 +202,36 @@ def _text(value: bytes) -> str:
         return "base64:" + base64.b64encode(value).decode()
 
 
+def as_text(value: Any) -> str:
+    """Return `str(value)`, or the name of the value's type if its own code raises an error."""
+    try:
+        return str(value)
+    except BaseException as error:  # noqa: BLE001 - the value's own code may raise anything
+        pass_on(error)
+        return f"<{_name_of(value)}: {_name_of(error)} while reading it>"
+
+
+def _name_of(value: Any) -> str:
+    """Return the name of a value's type, without running code of the type's own metaclass."""
+    name: str = _QUALNAME.__get__(type(value))
+    return name
+
+
+_QUALNAME = vars(type)["__qualname__"]
+
+
+def _field_names(value: Any) -> list[str] | None:
+    """Return the names of the fields of a dataclass, an attrs class or a Struct; None for other values.
+
+    Fields that attrs classes leave out of their `repr` are left out here, too.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return [item.name for item in fields(value)]
+    if hasattr(type(value), "__attrs_attrs__"):
+        return [item.name for item in type(value).__attrs_attrs__ if item.repr]
+    return list(value.__struct_fields__) if isinstance(value, msgspec.Struct) else None
+
+
 class _Walk:
     """One walk over a value that marshal does not support, with limits on the depth and the number of values."""
 
@@ -203,39 +242,38 @@ class _Walk:
 
     def plain(self, value: Any, depth: int) -> Any:
         """Return a plain copy of a value, down to `depth` more levels; never raises the value's own errors."""
-        kind = type(value)
-        if kind in _ATOMS:
-            return value
-        self.left -= 1
-        if depth == 0 or self.left <= 0:
-            return f"<{kind.__qualname__}: left out>"
         try:
+            if type(value) in _ATOMS:
+                return value
+            self.left -= 1
+            if depth == 0 or self.left <= 0:
+                return f"<{_name_of(value)}: left out>"
             return self._object(value, depth)
-        except BaseException as error:  # noqa: BLE001 - the value's own code may raise anything
+        except BaseException as error:  # noqa: BLE001 - the code of the value or of its type may raise anything
             pass_on(error)
-            return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
+            return f"<{_name_of(value)}: {_name_of(error)} while reading it>"
 
     def _object(self, value: Any, depth: int) -> Any:
         """Return a plain copy of a value that is no atom, or a short text in place of it."""
         kind = type(value)
         if isinstance(value, Mapping):
             return {
-                key if type(key) is str else str(key): self.plain(item, depth - 1)
+                key if type(key) is str else as_text(key): self.plain(item, depth - 1)
                 for key, item in islice(value.items(), self.left)
             }
         if isinstance(value, (list, tuple, set, frozenset, deque)):
             return [self.plain(item, depth - 1) for item in islice(value, self.left)]
         if isinstance(value, Enum):
             return self.plain(value.value, depth - 1)
-        if isinstance(value, (bytearray, memoryview)):
+        if isinstance(value, (bytes, bytearray, memoryview)):
             return bytes(value)
         for plain, exact in _EXACT:
             if isinstance(value, plain):
                 return exact(value)
         if hasattr(kind, "model_dump"):  # pydantic, and the SDKs' own models
             return self.plain(value.model_dump(warnings=False), depth - 1)
-        if is_dataclass(value) and not isinstance(value, type):
-            return {item.name: self.plain(getattr(value, item.name, None), depth - 1) for item in fields(value)}
+        if (names := _field_names(value)) is not None:
+            return {name: self.plain(getattr(value, name, None), depth - 1) for name in names}
         if kind.__module__ == "array":
             return f"<array {value.typecode} {len(value)}>"
         if hasattr(kind, "shape") and (hasattr(kind, "dtype") or hasattr(kind, "dtypes")):
@@ -245,7 +283,7 @@ class _Walk:
         if kind.__module__.partition(".")[0] in _WRITTEN_AS_TEXT:
             return str(value)
         if "__repr__" not in {name for base in kind.__mro__[:-1] for name in vars(base)}:
-            return f"<{kind.__qualname__}>"
+            return f"<{_name_of(value)}>"
         text = repr(value)
         return text if len(text) <= _REPR else text[:_REPR] + "…"
 
@@ -254,9 +292,10 @@ class _Walk:
         shape = tuple(value.shape)
         table = hasattr(value, "dtypes") and hasattr(value, "columns")
         if math.prod(shape) <= _ARRAY and "cpu" in str(getattr(value, "device", "cpu")).lower():
-            if table:
+            if table and len({*value.columns}) == len(value.columns):
                 return {str(name): self.plain(list(value[name]), depth - 1) for name in value.columns}
-            values = getattr(value, "tolist", None) or value.to_list  # as polars calls it
-            return self.plain(values() if shape else value.item(), depth - 1)
+            if not table:
+                values = getattr(value, "tolist", None) or value.to_list  # as polars calls it
+                return self.plain(values() if shape else value.item(), depth - 1)
         holds = ", ".join(map(str, value.columns)) if table else value.dtype
         return f"<{type(value).__qualname__} {holds} {shape}>"

@@ -383,6 +383,38 @@ def test_values_whose_own_code_raises(records: Records, kind: type[BaseException
     assert records[1].metadata["list"] == [1]
 
 
+class Unreadable(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise ValueError
+
+
+class Unhashable(type):
+    def __eq__(cls, other: object) -> bool:
+        raise ValueError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("meta", [Unreadable, Unhashable])
+def test_values_whose_type_raises(records: Records, meta: type[type]) -> None:
+    @autolog
+    def give(value: Any) -> Any:
+        return value
+
+    @autolog
+    def yield_it(value: Any) -> Generator[Any, None, None]:
+        yield value
+
+    odd = type.__call__(type.__call__(meta, "Odd", (), {}))
+    assert give(odd) is odd
+    assert give((odd, 200))[0] is odd
+    assert next(yield_it(odd)) is odd
+    with autolog.context(metadata={"odd": odd}):
+        add(1)
+    assert [record.status for record in records] == ["ok"] * 4
+    assert "Odd" in records[3].metadata["odd"]
+
+
 def test_callable_objects(records: Records) -> None:
     class Later:
         async def __call__(self, x: int) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from autolog import autolog
+from autolog import _guard, autolog
 from autolog.testing import Records
 
 
@@ -42,8 +42,29 @@ def test_a_trace_from_another_process(records: Records) -> None:
         add(1)
     with autolog.context(traceparent="nonsense"):
         add(1)
+    with autolog.context(traceparent=f"00-{'c' * 32}-{'b' * 16}-01".encode()):  # as in ASGI's headers
+        add(1)
     assert (records[0].trace_id, records[0].parent_span_id) == ("a" * 32, "b" * 16)
     assert records[1].parent_span_id is None
+    assert records[2].trace_id == "c" * 32
+
+
+def test_attributes_that_cannot_be_read_are_left_out(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise ValueError
+
+    name = f"<{Odd.__qualname__}: ValueError while reading it>"
+    with autolog.context(
+        user=cast("Any", Odd()), tags=cast("Any", [Odd(), 5]), metadata={cast("Any", Odd()): 1, "a": 2}
+    ):
+        add(1)
+    monkeypatch.setattr("autolog._guard.strict", False)
+    with autolog.context(tags=cast("Any", 5)), autolog.context(metadata=cast("Any", [1]), user="u"):
+        add(1)
+    assert (records[0].user, records[0].tags, records[0].metadata) == (name, [name, "5"], {name: 1, "a": 2})
+    assert (records[1].user, records[1].tags) == (None, [])
+    assert _guard.failures.pop("reading the attributes of a context") == 2
 
 
 def test_metadata_is_as_it_was_when_the_block_was_made(records: Records) -> None:

@@ -14,6 +14,7 @@ import pathlib
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 
 from autolog._capture.snapshot import freeze, thaw, weigh
@@ -40,6 +41,7 @@ class Name(str):
         ([b"text", bytearray(b"more"), memoryview(b"most")], ["text", "more", "most"]),
         ({"level": Level.HIGH, "name": Name("x")}, {"level": 3, "name": "x"}),
         ({Name("key"): 1, 2: 3}, {"key": 1, "2": 3}),
+        ([type("Data", (bytes,), {})(b"text")], ["text"]),
         ([datetime.datetime(2026, 1, 2, 3, 4, 5), datetime.date(2026, 1, 2)], ["2026-01-02T03:04:05", "2026-01-02"]),
         ([array.array("i", [1, 2])], ["<array i 2>"]),
         ({"deep": {"deeper": [(array.array("d"),)]}}, {"deep": {"deeper": [["<array d 0>"]]}}),
@@ -74,6 +76,7 @@ def test_tables_and_series_of_pandas() -> None:
     }
     assert kept([pandas.Series([1.5, 2.5])]) == [[1.5, 2.5]]
     assert kept(pandas.DataFrame({"a": range(500), "b": 1})) == "<DataFrame a, b (500, 2)>"
+    assert kept(pandas.DataFrame([[1, 2]], columns=["a", "a"])) == "<DataFrame a, a (1, 2)>"
 
 
 class Series:
@@ -140,6 +143,40 @@ def test_very_deep_values_are_cut() -> None:
         deep = [deep]
     assert "left out" in json.dumps(kept(deep))
     assert deep
+
+
+class Unhashable(type):
+    def __eq__(cls, other: object) -> bool:
+        raise ValueError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Unreadable(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise ValueError
+
+
+@pytest.mark.parametrize("meta", [Unhashable, Unreadable])
+def test_the_code_of_a_values_type_may_raise(meta: type[type]) -> None:
+    value = type.__call__(type.__call__(meta, "Odd", (), {}))
+    for odd in (kept(value), kept([1, value])[1], kept({"a": value})["a"], kept((value, 2))[0]):
+        assert "Odd" in odd
+
+
+def test_keys_whose_own_code_raises_leave_the_other_keys() -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert kept({Odd(): 1, "key": 2}) == {f"<{Odd.__qualname__}: ValueError while reading it>": 1, "key": 2}
+
+
+def test_structures_are_kept_by_their_fields() -> None:
+    attrs = pytest.importorskip("attrs")
+    struct = msgspec.defstruct("Struct", [("a", int), ("b", list)])
+    made = attrs.make_class("Made", {"a": attrs.field(), "hidden": attrs.field(repr=False)})
+    assert kept([struct(1, [2]), made(1, "x")]) == [{"a": 1, "b": [2]}, {"a": 1}]
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyError])
