@@ -29,6 +29,8 @@ T = TypeVar("T")
 AWAKE = 2.0
 #: The shortest and the longest interval, in seconds, at which `wait_until` checks its condition.
 POLL, SLOWEST_POLL = 0.002, 0.05
+#: Seconds that a worker waits after an error of its own.
+AFTER_ERROR = 0.1
 #: The interval, in seconds, at which the exit checks for progress.
 LOOK = 0.4
 #: The interval, in seconds, at which losses are noted while the program runs.
@@ -380,3 +382,5 @@ class Worker:
     def _work_once(self) -> None:
         with guard("delivering records"), self._work:
             self._step()
+            return
+        self._wakeup.wait(AFTER_ERROR)  # the same error may follow at once, and would keep a processor busy

@@ -9,6 +9,7 @@ provider's own usage object, verbatim. Unknown values are None, never 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
@@ -201,10 +202,14 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def pack(records: Sequence[Record]) -> bytes:
-    """Pack records as MessagePack, replacing what it cannot hold: lone surrogates by `?`, huge integers by hex text."""
+    """Pack records as MessagePack, replacing what it cannot hold.
+
+    Lone surrogates are replaced by `?`, huge integers by hexadecimal text, and the program's own objects, which its
+    `redact` function may have set, by their text.
+    """
     try:
         return _pack(records)
-    except (UnicodeEncodeError, OverflowError):
+    except (UnicodeEncodeError, OverflowError, TypeError):
         return _pack([_packable(record) for record in records])
 
 
@@ -223,7 +228,17 @@ def _replaced(value: Any) -> Any:
         return hex(value)
     if isinstance(value, dict):
         return {_replaced(key): _replaced(item) for key, item in value.items()}
-    return [_replaced(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, (list, tuple)):
+        return [_replaced(item) for item in value]
+    return value if value is None or isinstance(value, (int, float, bytes, datetime)) else _described(value)
+
+
+def _described(value: Any) -> str:
+    """Return an object as text, or the name of its type if its own code raises an error."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - the object's own code may raise anything
+        return f"<{type(value).__qualname__}: {type(error).__qualname__} while reading it>"
 
 
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from lines import Sink, journal_in, make, put
@@ -16,6 +18,8 @@ import autolog
 from autolog import _guard
 from autolog._delivery.journal import Journal
 from autolog._record.record import Record
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 
 def test_a_sink_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,6 +60,26 @@ def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.M
     assert [record.id for record in sink.records] == ["a", "b"]
     assert queue.lost["cannot be written"] == 1
     _guard.failures.clear()
+
+
+def test_values_of_the_program_in_a_record_hold_up_no_other(tmp_path: Path) -> None:
+    class Lazy:
+        def __str__(self) -> str:
+            return "Ann"
+
+    def rename(record: Record) -> Record:
+        record.user = cast("Any", Lazy())
+        return record
+
+    autolog.configure(store=f"sqlite:///{tmp_path}/logs.db", redact=rename)
+    autolog.score(cast("Any", uuid.UUID(int=1)), 1.0, name=cast("Any", uuid.UUID(int=2)), comment=cast("Any", Lazy()))
+    for name in ("a", "b"):
+        with autolog.span(name):
+            pass
+    assert autolog.flush(10)
+    kept = {record.id: record for record in open_store(f"sqlite:///{tmp_path}/logs.db").find(Query())}
+    assert kept.pop(str(uuid.UUID(int=1))).scores == {str(uuid.UUID(int=2)): {"value": 1.0, "comment": "Ann"}}
+    assert [record.user for record in kept.values()] == ["Ann", "Ann"]
 
 
 def test_a_store_that_fails_later_is_retried(tmp_path: Path) -> None:

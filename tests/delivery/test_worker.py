@@ -11,6 +11,7 @@ import pytest
 from lines import Line, Sink, journal_in, make, put
 from waiting import until
 
+from autolog import _guard
 from autolog._capture.span import Span
 from autolog._record.record import Record
 
@@ -47,6 +48,19 @@ def test_a_fork_does_not_wait_for_a_sink_that_hangs_after_a_flush(monkeypatch: p
     paused = not fork.is_alive()
     sink.gate.set()
     assert paused
+
+
+def test_an_error_that_recurs_does_not_keep_a_processor_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+    line = make(Sink())
+
+    def fail() -> None:
+        raise ValueError
+
+    monkeypatch.setattr(line.delivery, "_step", fail)
+    put(line, "one")
+    assert not line.flush(0.5)
+    assert 0 < _guard.failures.pop("delivering records") < 50
 
 
 def delay_workers(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
