@@ -159,13 +159,16 @@ def failed_part(body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the part of a response that holds an error, for `read_error`: the body, or a choice; None if none does.
 
     OpenRouter reports a provider's error in the choice (https://openrouter.ai/docs/api-reference/overview), MiniMax its
-    own in `base_resp`, whose status is otherwise 0 (https://platform.minimax.io/docs/api-reference/errorcode).
+    own in `base_resp`, whose status is otherwise 0 (https://platform.minimax.io/docs/api-reference/errorcode), and Groq
+    in `x_groq` why it ended a stream early (groq 1.7).
     """
     alone = _MESSAGE_ALONE & body.keys() and (not _ANSWER & body.keys() or body.get("object") == "error")  # as vLLM's
     if body.get("error") or alone:
         return body
     if "base_resp" in body and (code := mapping(body["base_resp"]).get("status_code")):
         return {"code": code, "message": mapping(body["base_resp"]).get("status_msg")}
+    if "x_groq" in body and (error := mapping(body["x_groq"]).get("error")):
+        return {"error": error}
     choices = body.get("choices")
     return next((choice for choice in objects(choices) if choice.get("error")), None) if choices else None
 
@@ -179,6 +182,8 @@ def read_error(body: Any) -> tuple[str | None, str | None]:
         return text(body.get("type")) or text(body.get("code")), inner
     error = inner if isinstance(inner, dict) else body
     kind = error.get("type") or error.get("code")
+    if kind == "error":  # the type of an event that is an error, as in OpenAI's Responses
+        kind = error.get("code") or kind
     message = error.get("message") or error.get("detail") or error.get("msg")
     if message is not None and not isinstance(message, str):
         message = str(message)

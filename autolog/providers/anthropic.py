@@ -224,7 +224,8 @@ def _session_in(path: str) -> str | None:
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the message, session or completion assembled from a stream, as far as it arrived."""
     message: dict[str, Any] = {}
-    blocks: dict[int, dict[str, Any]] = {}
+    blocks: list[dict[str, Any]] = []
+    current: dict[int, dict[str, Any]] = {}  # by index, which some proxies leave out, or use again for the next block
     ended = False
     for event in events:
         data = event.data
@@ -233,9 +234,13 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
         if kind == "session.usage":  # the session's total usage so far
             message = {"type": "session", "id": _session_in(path), "usage": data.get("usage")}
         elif kind == "content_block_start":
-            blocks[_index(data)] = dict(mapping(data.get("content_block")))
+            current[_index(data)] = block = dict(mapping(data.get("content_block")))
+            blocks.append(block)
         elif kind == "content_block_delta":
-            _grow(blocks.setdefault(_index(data), {}), mapping(data.get("delta")))
+            if _index(data) not in current:
+                current[_index(data)] = {}
+                blocks.append(current[_index(data)])
+            _grow(current[_index(data)], mapping(data.get("delta")))
         elif kind in _ON_MESSAGE:
             _ON_MESSAGE[kind](message, data)
         elif kind == "error" or "error" in data:
@@ -243,7 +248,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
         elif "completion" in data:
             _add_completion(message, data)
     if blocks:
-        message["content"] = [_with_decoded_input(blocks[index]) for index in sorted(blocks)]
+        message["content"] = [_with_decoded_input(block) for block in blocks]
     if not ended and isinstance(message.get("usage"), dict) and message.get("type") == "message":
         # The output tokens in `message_start` are a placeholder, which `message_delta` replaces at the end.
         message["usage"] = {key: value for key, value in message["usage"].items() if key != "output_tokens"}
@@ -256,11 +261,20 @@ def _start(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """Add a `message_delta`; its counts replace earlier ones, unless they are null."""
-    message.update(mapping(data.get("delta")))
-    usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
-    if usage:
-        message["usage"] = {**mapping(message.get("usage")), **usage}
+    """Add a `message_delta`, whose values replace earlier ones, unless they are null.
+
+    Its counts are totals so far. A proxy may know the input only at the start, and then says 0; only the output at the
+    start is a placeholder, which may be more than there was in the end.
+    """
+    message.update((key, value) for key, value in mapping(data.get("delta")).items() if value is not None)
+    before, usage = mapping(message.get("usage")), mapping(data.get("usage"))
+    told = {
+        key: value
+        for key, value in usage.items()
+        if value is not None and (value != 0 or key == "output_tokens" or not before.get(key))
+    }
+    if told:
+        message["usage"] = {**before, **told}
 
 
 def _add_completion(message: dict[str, Any], data: dict[str, Any]) -> None:

@@ -95,6 +95,28 @@ def test_a_stream_that_counts_only_at_its_start_but_ends_is_counted() -> None:
     assert tokens(read_call(URL, ASKED, sse(*ended), "text/event-stream"))[1] == 1
 
 
+def test_counts_of_the_input_are_not_replaced_by_zeros_at_the_end() -> None:
+    end = {
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn"},
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+    again = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": None}
+    record = read_call(URL, ASKED, sse(*events(*TEXT, end=False), end, again), "text/event-stream")
+    assert (tokens(record)[:3], record.response_finish_reasons) == ((1_200, 0, 200), ["end_turn"])
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_blocks_without_an_index_of_their_own_are_all_kept(index: int | None) -> None:
+    call = block(
+        0, {"type": "tool_use", "id": "t", "name": "f", "input": {}}, {"type": "input_json_delta", "partial_json": "{}"}
+    )
+    stream = [{**event, "index": index} for event in (*TEXT, *call)]
+    record = read_call(URL, ASKED, sse(*events(*stream)), "text/event-stream")
+    assert record.output_preview == "So."
+    assert record.tool_calls == [{"id": "t", "name": "f", "arguments": {}}]
+
+
 def test_an_unfinished_call_of_a_tool_keeps_what_had_arrived() -> None:
     call = block(
         0,

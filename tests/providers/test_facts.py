@@ -44,6 +44,8 @@ def test_usage_that_cannot_be_is_named(usage: dict[str, Any]) -> None:
         ({"error": "m", "code": "c"}, ("c", "m")),
         ({"message": "m"}, (None, "m")),
         ({"detail": [{"msg": "m"}]}, (None, "[{'msg': 'm'}]")),
+        ({"type": "error", "code": "c", "message": "m"}, ("c", "m")),
+        ({"type": "error", "message": "m"}, ("error", "m")),
         ("m", (None, None)),
         (None, (None, None)),
     ],

@@ -114,6 +114,9 @@ def test_choices_without_an_index_are_told_apart_by_their_order() -> None:
             Event(None, {"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "died"}}]}),
             ("502", "died"), id="in the choice",
         ),
+        pytest.param(
+            Event(None, {"choices": [{"index": 0, "delta": {}}], "x_groq": {"id": "r", "error": "died"}}), (None, "died"), id="at Groq",
+        ),
     ],
 )  # fmt: skip
 def test_an_error_in_the_middle_is_read_wherever_it_is(last: Event, error: tuple[str | None, str]) -> None:
