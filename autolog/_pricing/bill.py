@@ -23,6 +23,7 @@ from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
 from autolog.providers._fields import count, mapping, money, text
+from autolog.providers.openai import has_usage_option
 
 #: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
@@ -231,7 +232,7 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
         return facts.unbilled_reason
     if why.startswith("Unable to find provider"):  # by genai-prices: the user's own server, or no price list
         return f"no price list covers {record.provider_name}; configure(prices=...) can set its models' prices"
-    if record.request_stream and facts.raw_usage is None and facts.format == "openai":
+    if record.request_stream and facts.raw_usage is None and facts.format == "openai" and has_usage_option(facts.path):
         return f"{why}; a chat stream reports it with {_USAGE_OPTION} or configure(stream_usage=...)"
     return why
 

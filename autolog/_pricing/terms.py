@@ -97,8 +97,10 @@ TERMS: dict[str, tuple[Term, ...]] = {
              _at(_DETAILS, "audio_tokens"), models=_GPT_AUDIO, why=_NO_AUDIO_PRICE),
         Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
              models=_GPT_AUDIO, why=_NO_AUDIO_PRICE),
-        Term("image input", (("request.**.type", _IMAGE),), _at(_DETAILS, "image_tokens"),
-             frozenset({"input_image_mtok"})),
+        Term("image input", (("request.**.type", _IMAGE), ("request.image", r""), ("request.images", r"")),
+             _at(_DETAILS, "image_tokens"), frozenset({"input_image_mtok"})),
+        Term("text beside images", (("response.data", r""), ("response.b64_json", r"")),
+             _at(_OUTPUT_DETAILS, "image_tokens"), frozenset({"output_image_mtok"}), r".*(gpt|chatgpt)-image"),
     ),
     "anthropic": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.usage.service_tier",)),
@@ -122,6 +124,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
         _unreadable_tier("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType",
                          "response.service_tier"),
         Term("audio input", (("request.**.mimeType", r"(audio|video)/"), ("request.**.mime_type", r"(audio|video)/"),
+                             ("request.**.fileData", r""), ("request.**.file_data", r""),  # perhaps of a video
                              ("request.cachedContent", r"")),
              _PROMPT_DETAILS, frozenset({"input_audio_mtok"})),
         Term("image input", (("request.**.mimeType", r"image/"), ("request.**.mime_type", r"image/")),

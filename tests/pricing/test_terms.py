@@ -47,6 +47,14 @@ def drawn() -> dict[str, Any]:
     return {**gemini(), "modelVersion": "gemini-2.5-flash-image", "candidates": [{"content": {"parts": [image]}}]}
 
 
+IMAGES = "https://api.openai.com/v1/images/generations"
+
+
+def pictures(model: str, **usage: Any) -> dict[str, Any]:
+    counts = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, **usage}
+    return {"created": 1, "model": model, "data": [{"b64_json": "AA=="}], "usage": counts}
+
+
 INTERACTIONS = "https://generativelanguage.googleapis.com/v1/interactions"
 AUDIO = {"type": "audio", "mime_type": "audio/wav", "data": "AA=="}
 
@@ -170,6 +178,11 @@ def interaction(**usage: Any) -> dict[str, Any]:
         (GEMINI, {"tools": [{"retrieval": {"vertexAiSearch": {"datastore": "x"}}}]}, gemini(), "grounding"),
         (GEMINI, {"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}]}]}, gemini(),
          "audio input"),
+        (GEMINI, {"contents": [{"parts": [{"fileData": {"fileUri": "https://youtu.be/x"}}]}]}, gemini(), "audio input"),
+        (IMAGES.replace("generations", "edits"), {"image": "file"}, pictures("gpt-image-1"), "image input"),
+        (IMAGES, {}, pictures("gpt-image-1"), None),
+        (IMAGES, {}, pictures("gpt-image-1.5"), "text beside images"),
+        (IMAGES, {}, pictures("gpt-image-1.5", output_tokens_details={"image_tokens": 4, "text_tokens": 1}), None),
     ],
 )  # fmt: skip
 def test_a_term_that_was_asked_for_and_not_told_makes_an_estimate(
