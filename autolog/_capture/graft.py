@@ -8,6 +8,7 @@ calls our wrapper, which calls a copy of the original. Every path to the functio
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import weakref
@@ -59,6 +60,9 @@ def _stub_code(free: tuple[str, ...], parameters: str, calls: str) -> CodeType:
     A function's code must have as many free variables as its closure has cells, and must begin with the instruction
     that copies them: without it, inspecting the local variables of its frame, as debuggers and error reporters do,
     would crash the interpreter. The code is therefore produced by the compiler.
+
+    All of it is at line 1, without columns: lines of its own would be taken for lines of the function's file, and a
+    traceback would show whatever is written there.
     """
     source = _STUB.format(
         variables="; ".join(f"{name} = None" for name in free) or "pass",
@@ -66,8 +70,12 @@ def _stub_code(free: tuple[str, ...], parameters: str, calls: str) -> CodeType:
         parameters=parameters,
         calls=calls,
     )
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            vars(node).update(lineno=1, end_lineno=1, col_offset=-1, end_col_offset=-1)
     namespace: dict[str, Any] = {}
-    exec(compile(source, __file__, "exec"), namespace)  # noqa: S102 - made of names of variables only
+    exec(compile(tree, __file__, "exec"), namespace)  # noqa: S102 - made of names of variables only
     stub: FunctionType = namespace["make"]()
     return stub.__code__
 

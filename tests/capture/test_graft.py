@@ -7,6 +7,7 @@ import functools
 import inspect
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -65,6 +66,20 @@ def test_whoever_holds_the_function_calls_the_wrapper() -> None:
     assert len(seen) == 3
     assert not vars(held)
     assert inspect.signature(held) == signature
+
+
+def test_a_traceback_shows_the_definition_of_the_function_where_it_enters_the_wrapper() -> None:
+    grafted = graft(Base.area, [])
+    try:
+        Base(2).area(1, times=None)  # type: ignore[arg-type]
+    except TypeError:
+        shown = traceback.format_exc().splitlines()
+    finally:
+        grafted.remove()
+    first = inspect.getsourcelines(Base.area)[1]
+    entered = shown.index(f'  File "{__file__}", line {first}, in area')
+    assert shown[entered + 1].strip() == "def area(self, height: int, *, times: int = 1) -> int:"
+    assert shown[entered + 2].lstrip().startswith("File ")  # no marks under it
 
 
 def test_a_constructor_that_calls_super() -> None:
