@@ -40,7 +40,7 @@ def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
     Raises:
         Fault: 400, if no payload can be decoded; 413, if there are more than `most`.
     """
-    payloads = _payloads(data)
+    payloads = _payloads(data, most)
     check_count(len(payloads), most)
     upload = Upload()
     for result in in_steps(payloads, _decode):
@@ -59,12 +59,23 @@ def encode_reply(upload: Upload) -> Json:
     return {"status": "success", "ids": [record.id for record in upload.records], **rejections}
 
 
-def _payloads(data: bytes) -> list[Any]:
-    """Return the payloads in a body; a line that is not JSON is returned as text."""
+_LINE = re.compile(rb"[^\r\n]+")
+
+
+def _payloads(data: bytes, most: int) -> list[Any]:
+    """Return the payloads in a body; a line that is not JSON is returned as text.
+
+    Raises:
+        Fault: 400, if it is neither JSON nor lines; 413, if it has more than `most` lines.
+    """
     try:
         value = parse_json(data)
     except Fault:
-        lines = [line for line in data.splitlines() if line.strip()]
+        lines = list[bytes]()
+        for line in _LINE.finditer(data):
+            if line[0].strip():
+                lines.append(line[0])
+                check_count(len(lines), most)
         if len(lines) < 2:
             raise
         return [*map(_line, lines)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -63,9 +65,35 @@ class Head:
         return Exchange(connection, scope, True, {**self.headers, "content-length": str(length)})
 
 
+class Parser(HttpRequestParser):
+    """A parser for which a request to change the protocol is like any other, as a server may treat it (RFC 9110, 7.8).
+
+    httptools takes what follows the head for the other protocol. Java's HTTP client asks for HTTP/2 in this way with
+    its first request; the body of a POST would be taken for empty.
+    """
+
+    def __init__(self, connection: ShortcutProtocol) -> None:
+        super().__init__(connection)
+        with contextlib.suppress(AttributeError):  # httptools before 0.6.3
+            self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._connection = connection
+
+    @property
+    def awaits_other_protocol(self) -> bool:
+        """Whether the current request, of which the head has been parsed, is to be parsed again."""
+        return bool(self.should_upgrade()) and self.get_method() != b"CONNECT"
+
+    def feed_data(self, data: Any) -> None:
+        try:
+            super().feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._connection.parse_again(data[upgrade.args[0] :])
+
+
 class ShortcutProtocol(HttpToolsProtocol):
     """A connection whose requests take the short way if they can."""
 
+    parser: Parser
     #: The short ways, by path.
     shortcuts: Mapping[bytes, Shortcut] = {}
     #: The longest to wait for the rest of a body, in seconds. Most clients send head and body apart.
@@ -76,6 +104,17 @@ class ShortcutProtocol(HttpToolsProtocol):
     _last: Head | None = None  # the head of the last request, if that took the short way and nothing came behind it
     _unread = b""  # a request with this head whose body has not arrived whole
     _timer_of_rest: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.parser = Parser(self)
+
+    def parse_again(self, rest: bytes) -> None:
+        """Parse the current request without its wish for another protocol, and then the bytes behind its head."""
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+        self.parser = Parser(self)
+        self.parser.feed_data(b"".join((line, *fields, b"\r\n", rest)))
 
     def unrepeated(self, data: bytes) -> bytes:
         """Serve a request with the same head as the last, without parsing it; return the bytes that are to be parsed.
@@ -142,6 +181,8 @@ class ShortcutProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.parser.awaits_other_protocol:
+            return
         if self.url in self.shortcuts and self._is_plain():
             self._held = bytearray()  # bytes would be copied for each of many small chunks
         else:
@@ -153,7 +194,7 @@ class ShortcutProtocol(HttpToolsProtocol):
         return (
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
-            and not (self.expect_100_continue or parser.should_upgrade())
+            and not self.expect_100_continue
             and self._is_free()
         )
 
@@ -168,6 +209,8 @@ class ShortcutProtocol(HttpToolsProtocol):
             self._held += body
 
     def on_message_complete(self) -> None:
+        if self.parser.awaits_other_protocol:
+            return
         if self._held is None:
             super().on_message_complete()
             return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from dialects.samples import ANSWER, Server
 
-from autolog.dialects.litellm import decode_payload
+from autolog.dialects._fault import Fault
+from autolog.dialects.litellm import decode_payload, decode_payloads
 
 PAYLOAD: dict[str, Any] = {
     "id": "chatcmpl-1", "litellm_call_id": "call-1", "trace_id": "session-1", "call_type": "acompletion", "cache_hit": None, "stream": True,
@@ -134,6 +136,17 @@ def test_payloads_come_alone_in_an_array_or_on_lines(server: Server) -> None:
     for body in bodies:
         assert server.call("POST", "/litellm", body.encode()).status_code == 200
     assert {record.id for record in server.rows()} == {"call-1", "call-2"}
+
+
+def test_lines_are_counted_before_they_are_read() -> None:
+    many = b"1\n" * 2_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(Fault) as refused:
+            decode_payloads(many, most=10)
+        assert (refused.value.status, tracemalloc.get_traced_memory()[1] < 3 * len(many)) == (413, True)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -139,3 +140,31 @@ HOSTS = {
 def test_a_request_is_for_one_host(port: int, way: str) -> None:
     head, status = HOSTS[way]
     assert answer(port, head + b"connection: close\r\n\r\n")[9:12] == b"%d" % status
+
+
+UPGRADES = [b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n",
+            b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: eA==\r\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 40])
+@pytest.mark.parametrize("upgrade", UPGRADES, ids=["h2c", "websocket"])
+@pytest.mark.parametrize("path", [b"/api/v1/records", b"/api/v1/records?x=1", b"/v1/traces"])
+def test_a_request_that_asks_for_another_protocol_is_read_whole(
+    port: int, path: bytes, upgrade: bytes, pieces: int
+) -> None:
+    """Java's HTTP client asks for HTTP/2 with its first request; without its body, a POST of spans is a valid one."""
+    span = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "name": "s"}
+    otlp = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    body = json.dumps(otlp if b"traces" in path else [{"id": "r"}]).encode()
+    fields = b"host: x\r\nx-api-key: %s\r\ncontent-type: application/json\r\n" % KEY.encode()
+    head = b"POST %s HTTP/1.1\r\n%s%scontent-length: %d\r\n\r\n" % (path, fields, upgrade, len(body))
+    data = head + body + b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    size = len(head) if pieces == 2 else -(-len(data) // pieces)
+    got = answer(port, *(data[at : at + size] for at in range(0, len(data), size)))
+    assert got.count(b"HTTP/1.1 200") == 2
+    kept = httpx2.get(f"http://127.0.0.1:{port}/api/v1/records", headers={"x-api-key": KEY}).json()
+    assert len(kept["records"]) == 1
+
+
+def test_a_tunnel_is_refused(port: int) -> None:
+    assert answer(port, b"CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n")[9:12] == b"400"
