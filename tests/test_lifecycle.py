@@ -522,6 +522,30 @@ def test_multiprocessing(method: str, early: str, tmp_path: Path) -> None:
     assert (code, names) == (0, ["child 0", "child 1", "child 2", "parent"])
 
 
+def test_children_of_multiprocessing_keep_their_records_where_no_thread_can_be_started(tmp_path: Path) -> None:
+    code, names, _ = named(
+        """
+        import autolog, multiprocessing
+        from autolog import _native
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        def work(number):
+            with autolog.span(f"child {number}"): pass
+
+        _native.Thread.start = refuse
+        with autolog.span("parent"): pass
+        children = [multiprocessing.get_context("fork").Process(target=work, args=(n,)) for n in range(2)]
+        [child.start() for child in children]
+        [child.join() for child in children]
+        """,
+        tmp_path,
+        silent=False,  # a warning says that the thread could not be started
+    )
+    assert (code, names) == (0, ["child 0", "child 1", "parent"])
+
+
 def test_celery_s_children_flush_before_they_are_killed(tmp_path: Path) -> None:
     pytest.importorskip("celery")
     _, names, _ = named(

@@ -293,6 +293,7 @@ class Worker:
         with self._starting:
             if self._runs:
                 return
+            flush_before_child_exits()
             thread = Thread(self._run)
             self._prepared = False
             self._thread = thread
@@ -303,8 +304,6 @@ class Worker:
                 self._idle = True
                 if "interpreter shutdown" not in str(error):  # expected at every exit, since Python 3.12
                     report("starting the worker thread", error)
-                return
-            flush_before_child_exits()
 
     def _run(self, thread: Thread) -> None:
         try:

@@ -30,7 +30,7 @@ _SHORT = 100
 
 def record_id(key: str) -> str:
     """Return the record id of a long-running operation, derived from its key (see `providers.LongRunning`)."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"autolog:{key}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"autolog:{key}".encode(errors="replace").decode()))
 
 
 def span_id(key: str) -> str:

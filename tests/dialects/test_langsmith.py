@@ -472,6 +472,16 @@ def test_runs_are_found_by_their_trace(server: Server, wanted: dict[str, str], i
     assert {item["id"] for item in answer.json()["runs"]} == ids
 
 
+def test_a_feedback_whose_name_is_not_utf_8_can_be_read_and_taken_away(server: Server) -> None:
+    for name in ("tone", "\ud800"):
+        server.call("POST", "/feedback", {"run_id": ROOT, "key": name, "score": 0.5})
+    found = server.call("GET", "/feedback", params={"run": ROOT}).json()
+    assert {item["key"] for item in found} == {"tone", "\ud800"}
+    for item in found:
+        assert server.call("DELETE", f"/feedback/{item['id']}").status_code == 200
+    assert server.call("GET", "/feedback", params={"run": ROOT}).json() == []
+
+
 def test_a_feedback_is_read_by_its_own_id(server: Server) -> None:
     feedback = "0190f8a4-0000-7000-8000-00000000000f"
     server.call("POST", "/runs", run(ROOT, "chain"))

@@ -553,6 +553,12 @@ def test_what_is_shipped_names_the_program_as_opentelemetry_s_variables_do(
     } == resource
 
 
+def test_ids_that_are_not_utf_8_are_shipped_as_others() -> None:
+    record = Record(id="a", trace_id="\ud800", span_id="\ud800", parent_span_id="\udfff")
+    (span,) = json.loads(otlp.encode_request([record]).body or b"")["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert [len(span[name]) for name in ("traceId", "spanId", "parentSpanId")] == [32, 16, 16]
+
+
 def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() -> None:
     sent = span(CHAT)
     sent["attributes"] += [{"key": "empty"}, {"key": "null", "value": None}, {"key": "none", "value": {}}, {"value": {"stringValue": "x"}},

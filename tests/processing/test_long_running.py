@@ -484,3 +484,7 @@ def test_a_download_that_is_no_batch_is_neither_kept_nor_counted(patched: Record
     body = "\n".join(map(json.dumps, lines)).encode()
     client(lambda request: openai_http.Response(200, content=body)).files.content("file-1")
     assert len(patched) == 0
+
+
+def test_an_operation_whose_key_is_not_utf_8_has_a_span() -> None:
+    assert len(span_id("batch:\ud800")) == 16

@@ -238,8 +238,14 @@ def test_aggregating_by_nonsense_is_refused(store: Store) -> None:
 
 
 def test_text_that_utf8_cannot_hold(store: Store) -> None:
-    store.write([record(name="\ud800", metadata={"\udfff": "\ud800"}, tags=["\ud800"])])
+    given = record(name="\ud800", metadata={"\udfff": "\ud800"}, tags=["\ud800"], scores={"\ud800": {"value": 1}})
+    store.write([given])
     assert len(store.find(Query())) == 1
+    changed = store.update(given.id, given.project, lambda found: found.tags.append("\udfff"))
+    assert changed is not None
+    assert len(store.find(Query(tags=["?"]))) == 1
+    assert store.delete(Query()) == 1
+    assert store.find(Query()) == store.find(Query(tags=["?"])) == []
 
 
 def test_an_id_that_utf8_cannot_hold_is_filled_in(store: Store) -> None:

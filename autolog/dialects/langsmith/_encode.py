@@ -47,7 +47,7 @@ def _uuid(value: str) -> str:
     try:
         return str(uuid.UUID(value))
     except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, value))
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, value.encode(errors="replace").decode()))  # it may not be UTF-8
 
 
 def _object(body: bytes | None) -> Json:

@@ -92,7 +92,7 @@ def _hex(value: str | None, other: str, size: int) -> str:
     """Return an id of the right size in hexadecimal: `value` if it is one, else one derived from what is known."""
     if value and len(value) == size and all(digit in "0123456789abcdef" for digit in value):
         return value
-    return hashlib.sha256((value or other).encode()).hexdigest()[:size]
+    return hashlib.sha256((value or other).encode(errors="replace")).hexdigest()[:size]
 
 
 def _nanos(at: datetime | None) -> str:

@@ -163,7 +163,7 @@ class RecordWriter:
         db, at = self._db, to_micros(old.created_at or EPOCH)
         db.executemany(
             "DELETE FROM facet WHERE kind = ? AND value = ? AND at = ? AND n = ?",
-            [(kind, value, at, seq) for kind, value in facets(old)],
+            [(kind, clean(value), at, seq) for kind, value in facets(old)],
         )
         db.executemany(
             "DELETE FROM meta WHERE key = ? AND value = ? AND at = ? AND n = ?",
