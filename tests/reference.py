@@ -25,7 +25,8 @@ BATCH = {"id": "batch_1", "object": "batch", "endpoint": "/v1/chat/completions",
          "completion_window": "24h", "created_at": 1_793_500_000, "output_file_id": "file-1"}  # fmt: skip
 VIDEO = {"id": "video_1", "object": "video", "status": "completed", "model": "sora-2", "seconds": "4", "size": "720x1280",
          "progress": 100, "created_at": 1_793_500_000}  # fmt: skip
-IMAGES = {"created": 1, "data": [{"b64_json": "aW1hZ2U="}], "usage": IO_USAGE}
+IMAGE_USAGE = {**IO_USAGE, "input_tokens_details": {"text_tokens": 400, "image_tokens": 600}}
+IMAGES = {"created": 1, "data": [{"b64_json": "aW1hZ2U="}], "usage": IMAGE_USAGE}
 JOB = {"id": "ftjob-1", "object": "fine_tuning.job", "status": "succeeded", "model": "gpt-4.1-mini", "trained_tokens": 1_000_000,
        "created_at": 1, "hyperparameters": {}, "organization_id": "o", "result_files": [], "seed": 0, "training_file": "f"}  # fmt: skip
 EVAL_RUN = {"id": "run_e", "object": "eval.run", "eval_id": "e", "status": "completed", "model": "gpt-4o", "created_at": 1,
@@ -136,7 +137,7 @@ STREAMS: list[tuple[str, list[dict[str, Any]]]] = [
     (r"/responses/resp_later", [{"type": "response.completed", "sequence_number": 9, "response": {**RESPONSE, "id": "resp_later", "background": True}}]),
     (r"/responses$", [{"type": "response.created", "sequence_number": 0, "response": {**RESPONSE, "status": "in_progress", "output": [], "usage": None}},
                       {"type": "response.completed", "sequence_number": 1, "response": RESPONSE}]),
-    (r"/images/", [{"type": "image_generation.completed", "b64_json": "aW1hZ2U=", "usage": IO_USAGE, "created_at": 1, "size": "1024x1024",
+    (r"/images/", [{"type": "image_generation.completed", "b64_json": "aW1hZ2U=", "usage": IMAGE_USAGE, "created_at": 1, "size": "1024x1024",
                     "quality": "high", "background": "opaque", "output_format": "png"}]),
     (r"/audio/speech$", [{"type": "speech.audio.delta", "audio": "aGk="}, {"type": "speech.audio.done", "usage": IO_USAGE}]),
     (r"/audio/transcriptions$", [{"type": "transcript.text.delta", "delta": "Hi"},
