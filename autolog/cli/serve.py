@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +15,7 @@ import click
 from autolog._config import config_from
 from autolog._pricing.cost import keep_updated
 from autolog.cli._options import Age, BudgetOption, Size, needs_server, store_option
-from autolog.errors import AutologError, shown
+from autolog.errors import AutologError, StoreError, shown
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     from autolog.server._login import HeaderLogin
     from autolog.server._tls import Certificate
 
+logger = logging.getLogger("autolog.server")
+
 F = TypeVar("F", bound=Callable[..., Any])
+#: How long a start looks for damage of the store, in seconds, while the server runs: a large file is checked in part,
+#: because its write-ahead log cannot be emptied meanwhile.
+CHECK_SECONDS = 10.0
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
@@ -112,6 +119,19 @@ def _announce(store: Store, address: str, root_path: str) -> None:
         key = create_key(store, "first start", ANY_PROJECT, SCOPES)
         click.echo(f"Admin key, shown this once: {key}", err=True)
     click.echo(f"autolog serves {shown(store.url)} on {address} (API: {root_path}/docs)", err=True)
+    threading.Thread(target=_report_damage, args=(store,), daemon=True).start()
+
+
+def _report_damage(store: Store) -> None:
+    """Log an error if the store is damaged, instead of at the first query that meets the damage."""
+    try:
+        found = store.damage(CHECK_SECONDS)
+    except StoreError as error:
+        logger.warning("the store could not be checked for damage: %s", error)
+        return
+    if found:
+        logger.error("the store %s is damaged: %s; restore a backup, or move it away and a new one will be created",
+                     shown(store.url), found.replace("\n", " "))  # fmt: skip
 
 
 def _certificate(options: dict[str, Any]) -> Certificate | None:

@@ -197,6 +197,14 @@ class Store(Protocol):
         """
         ...
 
+    def damage(self, seconds: float) -> str | None:
+        """Return what is damaged, as far as it is found within `seconds`; None if nothing is, or the engine checks it.
+
+        Raises:
+            StoreError: if the store cannot be checked.
+        """
+        ...
+
     def close(self) -> None:
         """Close files and connections."""
         ...

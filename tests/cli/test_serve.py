@@ -75,6 +75,26 @@ def test_it_says_that_it_serves_once_it_does(tmp_path: Path) -> None:
         process.wait(20)
 
 
+def test_a_store_that_is_damaged_is_reported_at_the_start(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([Record(id=str(number), metadata={"m": str(number) * 500}) for number in range(200)])
+    assert store.damage(60) is None
+    store.close()
+    data = bytearray((tmp_path / "s.db").read_bytes())
+    for page in range(len(data) // 4096 // 2, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 100] = bytes(100)
+    (tmp_path / "s.db").write_bytes(data)
+    process = serve(tmp_path, 0)
+    assert process.stderr is not None
+    try:
+        lines = [process.stderr.readline() for _ in range(3)]
+        assert "autolog serves" in lines[1]
+        assert "is damaged: " in lines[2]
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def make_certificate(folder: Path, name: str = "localhost") -> list[str]:
     """Write a new certificate and its key into a folder, and return the options that name them."""
     paths = f"{folder}/cert.pem", f"{folder}/key.pem"

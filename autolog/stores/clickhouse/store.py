@@ -391,5 +391,8 @@ class ClickHouseStore:
         finally:
             kept.close()
 
+    def damage(self, seconds: float) -> str | None:  # noqa: ARG002 - it has checksums, and tells by itself
+        return None
+
     def close(self) -> None:
         self._db.close()

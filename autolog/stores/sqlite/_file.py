@@ -23,6 +23,7 @@ from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
 from autolog._sqlite import (
     Connection,
+    Damaged,
     Traces,
     check_is_file,
     forgo_last_checkpoint,
@@ -284,6 +285,18 @@ class SQLiteFile:
         if found != "ok":
             raise StoreError(self.url, f"the copy is damaged, and so is the store: {found}")
 
+    def damage(self, seconds: float) -> str | None:
+        """Return the first damage of the file's structure that is found within `seconds`; None if there is none.
+
+        Raises:
+            StoreError: if the file cannot be checked.
+        """
+        try:
+            with self.translated(), contextlib.closing(self._connect()) as db:
+                return _damage(db, seconds)
+        except Damaged as error:
+            return str(error.__cause__)
+
     def close(self) -> None:
         """Close this thread's connections."""
         with self._lock:
@@ -293,6 +306,22 @@ class SQLiteFile:
             if reader is not None and self._local.opened[0] == os.getpid():
                 reader.close()
                 self._local.opened = None
+
+
+def _damage(db: sqlite3.Connection, seconds: float) -> str | None:
+    timer = threading.Timer(seconds, db.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        return None
+    finally:
+        timer.cancel()
+        timer.join()  # before the connection is closed
+    return None if found == "ok" else str(found)
 
 
 def _version_of(db: sqlite3.Connection) -> int:

@@ -286,5 +286,8 @@ class SQLiteStore:
     def backup(self, target: Path) -> None:
         self._file.backup(target)
 
+    def damage(self, seconds: float) -> str | None:
+        return self._file.damage(seconds)
+
     def close(self) -> None:
         self._file.close()

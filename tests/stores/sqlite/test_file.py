@@ -231,3 +231,12 @@ def test_an_opening_that_a_signal_handler_interrupts_leaves_no_lock(line: int, t
     store.write([Record(id="one")])
     store.close()
     assert kept.type is Limit
+
+
+def test_a_check_for_damage_ends_in_time(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([Record(id=str(number), metadata={"m": "x" * 2000}) for number in range(4000)])
+    assert store.damage(0) is None  # whether or not it got to the end
+    store.write([Record(id="after")])
+    assert store.get("after") is not None
+    store.close()
