@@ -102,8 +102,14 @@ class translated:  # noqa: N801 - reads as a statement
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         in_c_library.__exit__()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error) and not _is_of_values(error):
             raise _translate(self.url, error) from error
+
+
+def _is_of_values(error: sqlite3.Error) -> bool:
+    """Return whether an error is about the values to be written, and not about the file: they will be refused again."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return "binding parameter" in str(error) or name.startswith(("SQLITE_TOOBIG", "SQLITE_CONSTRAINT"))
 
 
 def _translate(url: str, error: sqlite3.Error) -> StoreError:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autolog._delivery.worker import Worker, take_all, wait_until
-from autolog._guard import guard, logger, report
+from autolog._guard import guard, logger, pass_on, report
 from autolog._lifecycle import KEEP_TIMEOUT, in_c_library
 from autolog._record.ids import random_share
 from autolog.errors import AutologError, StoreError
@@ -354,13 +354,25 @@ class Delivery(Worker):
     def _send_singly(self, records: list[Record], error: Exception) -> int:
         """Write records one by one, to find and drop the one that the sink cannot take."""
         if len(records) == 1:
-            self._drop("cannot be written", 1)
-            report("writing a record", error)
-            return 1
-        for number, record in enumerate(records):
-            if not self._send([record]):
-                return number
-        return len(records)
+            return self._send_as_text(records[0], error)
+        return next((number for number, record in enumerate(records) if not self._send([record])), len(records))
+
+    def _send_as_text(self, record: Record, error: Exception) -> int:
+        """Write a record with the program's own objects in it replaced by their text; drop it if that fails, too."""
+        from autolog._record.record import packable
+
+        try:
+            if self._sink is not None and not self._sink.write([packable(record)]):
+                self.written += 1
+                return 1
+        except (StoreError, OSError) as away:
+            self._failed(away)
+            return 0
+        except Exception as again:  # noqa: BLE001 - the first error is the one to report
+            pass_on(again)
+        self._drop("cannot be written", 1)
+        report("writing a record", error)
+        return 1
 
     def _failed(self, error: Exception) -> None:
         first, self.last_error = self.last_error is None, f"{type(error).__name__}: {error}"

@@ -210,10 +210,11 @@ def pack(records: Sequence[Record]) -> bytes:
     try:
         return _pack(records)
     except (UnicodeEncodeError, OverflowError, TypeError):
-        return _pack([_packable(record) for record in records])
+        return _pack([packable(record) for record in records])
 
 
-def _packable(record: Record) -> Record:
+def packable(record: Record) -> Record:
+    """Return a record in which text or hexadecimal text replaces what MessagePack cannot hold; see `pack`."""
     values = {name: _replaced(getattr(record, name)) for name in FIELDS}
     for name, value in values.items():
         if isinstance(value, str) and isinstance(getattr(record, name), int):

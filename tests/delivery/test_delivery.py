@@ -62,7 +62,8 @@ def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.M
     _guard.failures.clear()
 
 
-def test_values_of_the_program_in_a_record_hold_up_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", ["journal.db", ""])
+def test_values_of_the_program_in_a_record_hold_up_no_other(tmp_path: Path, journal: str) -> None:
     class Lazy:
         def __str__(self) -> str:
             return "Ann"
@@ -71,7 +72,7 @@ def test_values_of_the_program_in_a_record_hold_up_no_other(tmp_path: Path) -> N
         record.user = cast("Any", Lazy())
         return record
 
-    autolog.configure(store=f"sqlite:///{tmp_path}/logs.db", redact=rename)
+    autolog.configure(store=f"sqlite:///{tmp_path}/logs.db", redact=rename, journal=journal)
     autolog.score(cast("Any", uuid.UUID(int=1)), 1.0, name=cast("Any", uuid.UUID(int=2)), comment=cast("Any", Lazy()))
     for name in ("a", "b"):
         with autolog.span(name):
