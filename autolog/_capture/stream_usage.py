@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from autolog._capture.tee import close_generator
 from autolog._guard import guard
 from autolog._record.bodies import decode_object
 
@@ -77,7 +78,7 @@ def hide(response: Any) -> None:
 
 def _hiding(tee: Any, encoding: str) -> Any:
     """Return a stream that yields the decoded chunks of `tee` without the usage."""
-    hider = _SyncHider if hasattr(tee, "__iter__") else _AsyncHider
+    hider = _SyncHider if hasattr(type(tee), "__iter__") else _AsyncHider
     bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
     return type(hider.__name__.strip("_"), (hider, *bases), {})(tee, encoding)
 
@@ -144,9 +145,13 @@ class _SyncHider(Hider):
 
 class _AsyncHider(Hider):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            if kept := self._filter.feed(chunk):
-                yield kept
+        chunks = aiter(self._stream)
+        try:
+            async for chunk in chunks:
+                if kept := self._filter.feed(chunk):
+                    yield kept
+        finally:
+            await close_generator(chunks)
         if rest := self._filter.rest():
             yield rest
 

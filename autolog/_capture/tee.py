@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from time import perf_counter_ns
-from types import TracebackType
+from types import AsyncGeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from autolog._guard import guard
@@ -62,27 +62,33 @@ class Tee:
         return 0 if exchange.download and not exchange.holds_results(chunk) else MAX_STREAM_BYTES
 
 
-class _Failing:
-    """A block that reads a stream, whose errors end the exchange; a reader that stops may continue later."""
+class _Reading:
+    """A block that reads a stream, whose errors end the exchange.
 
-    __slots__ = ("_exchange",)
+    When the reader stops early, nothing here keeps the stream's own generator, so that it ends as it would without us.
+    Until then, another reader continues where the first one is.
+    """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    __slots__ = ("_tee",)
+
+    def __init__(self, tee: Tee) -> None:
+        self._tee = tee
 
     def __enter__(self) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not isinstance(error, GeneratorExit):
-            self._exchange.end(error)
+        if isinstance(error, GeneratorExit):
+            self._tee._iterator = None
+        elif error is not None:
+            self._tee._exchange.end(error)
 
 
 class _SyncTee(Tee):
     def __iter__(self) -> Iterator[bytes]:
         iterator, keep, room = self._start(iter)
-        with _Failing(self._exchange):
+        with _Reading(self):
             for chunk in iterator:
                 room -= len(chunk)
                 if room > 0:
@@ -98,17 +104,31 @@ class _SyncTee(Tee):
             self._exchange.end()
 
 
+async def close_generator(iterator: Any) -> None:
+    """Close an iterator if it is an asynchronous generator, and no other task is reading or closing it.
+
+    httpx2 closes each generator that it reads, down to the connection's, in the task that reads it. Otherwise it would
+    be closed when it is garbage-collected, in another task, and trio would warn of it.
+    """
+    if isinstance(iterator, AsyncGeneratorType) and not iterator.ag_running:
+        await iterator.aclose()
+
+
 class _AsyncTee(Tee):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         iterator, keep, room = self._start(aiter)
-        with _Failing(self._exchange):
-            async for chunk in iterator:
-                room -= len(chunk)
-                if room > 0:
-                    keep(chunk)
-                else:
-                    room = self._exceeded(chunk)
-                yield chunk
+        with _Reading(self):
+            try:
+                async for chunk in iterator:
+                    room -= len(chunk)
+                    if room > 0:
+                        keep(chunk)
+                    else:
+                        room = self._exceeded(chunk)
+                    yield chunk
+            except GeneratorExit:
+                await close_generator(iterator)
+                raise
 
     async def aclose(self) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sdk_http import openai_http as http
 
-from autolog._capture import tee
+from autolog._capture import stream_usage, tee
 from autolog._capture.exchange import Exchange
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 
@@ -83,8 +83,56 @@ def test_every_chunk_passes_and_is_kept(way: str) -> None:
 
 def test_who_reads_on_gets_the_rest() -> None:
     kept = exchange()
-    teed, got = read(Stream(b"a", b"b", b"c"), kept, "sync", most=1)
-    assert got + list(teed) == kept.chunks == [b"a", b"b", b"c"]
+    teed = sync_tee(Stream(b"a", b"b", b"c"), kept)
+    first = iter(teed)
+    assert [next(first), *teed] == kept.chunks == [b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("hides", [False, True])
+@ways
+def test_when_a_reader_stops_early_the_streams_own_generator_is_closed_at_once_as_without_us(
+    way: str, hides: bool
+) -> None:
+    ended: list[str] = []
+
+    class Own(Stream):
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield from self.chunks
+            finally:
+                ended.append("sync")
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                for chunk in self.chunks:
+                    yield chunk
+            finally:
+                await asyncio.sleep(0)
+                ended.append("async")
+
+    stream = Own(b"data: a\n\n", b"data: b\n\n")
+
+    def teed(tee: Any) -> Any:
+        given = tee(stream, exchange())
+        response = http.Response(200, headers={"content-type": "text/event-stream"}, stream=given)
+        if hides:
+            stream_usage.hide(response)
+            assert response.stream is not given
+        return response.stream
+
+    async def run() -> list[str]:
+        reader = aiter(teed(async_tee))
+        await anext(reader)
+        await reader.aclose()
+        return list(ended)  # before garbage collection or the end of the loop
+
+    if way == "async":
+        assert asyncio.run(run()) == ["async"]
+        return
+    held = teed(sync_tee)
+    for _ in held:
+        break
+    assert ended == ["sync"]
 
 
 @ways
