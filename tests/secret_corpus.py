@@ -197,7 +197,7 @@ PLACES = (
     "certutil -p {} -importpfx x", "bw unlock '{}'", "SET PASSWORD FOR 'a'@'h' = '{}';", "iwconfig wlan0 key s:{}", "WIFI:T:WPA;S:Home;P:{};;",
     "crypto isakmp key {} address 1.2.3.4", "pre-shared-key {}", "ip ospf authentication-key {}", "tacacs-server key {}", "radius-server key 0 {}",
     "wpa-psk ascii 0 {}", "etcdctl --user root:{} get x", "db.changeUserPassword('ada', '{}')", "neighbor 1.2.3.4 password {}", "ssh root@10.0.0.5 password {}",
-    "aws secretsmanager create-secret --name x --secret-string {}", 'new UsernamePasswordAuthenticationToken("a", "{}")',
+    'new UsernamePasswordAuthenticationToken("a", "{}")',
     "Driver={ODBC};PWD={{}};UID=a", 'const secret = "{}";', "<secret>{}</secret>", "docker run --env SECRET={} x", "heroku config:set SECRET_KEY={}", '- name: SECRET\n  value: "{}"', '{"pass": "{}"}',
     '{"jwt": {"secret": "{}"}}', "'secret' => '{}',", "| env | secret |\n|---|---|\n| prod | {} |", "**Secret:** `{}`", "app.use(session({ secret: '{}' }))",
     "new Sequelize('d', 'a', '{}')", "ssh.connect('h', 22, 'ada', '{}')", "$ua->credentials('h', 'r', 'a', '{}')", '[r setValue:@"{}" forHTTPHeaderField:@"X-Api-Key"];',

@@ -114,10 +114,10 @@ _EXPLAINED = re.compile(
     rb"([^\s\"'`\\(),]{6,128})(?:\s|\\{1,3}[nr]){0,8}\)"
 )
 #: The value of a header that is given before its name, in Swift and Objective-C.
-_HEADER_FIELD = rb"forhttpheaderfield\s?:\s?@?" + QUOTE
+_HEADER_FIELD = rb"pheaderfield(?<=forhttpheaderfield)\s?:\s?@?" + QUOTE
 _FOR_HEADER = re.compile(_HEADER_FIELD + rb"([\w-]{1,60})")
 _VALUE_OF_HEADER = re.compile(
-    rb"value\s?[:(]\s?@?" + QUOTE + rb"(?:[a-z]{3,20} )?([^\s\"'`\\]{8,512})" + QUOTE + rb",? ?\Z"
+    rb"value\s?[:(]\s?@?" + QUOTE + rb"(?:[a-z]{3,20} )?([^\s\"'`\\]{8,512})" + QUOTE + rb",? ?forhtt\Z"
 )
 #: A line of a log with its values after it, `"password is %s", "p4ss!"`, and an option of curl in PHP.
 _LOGS = rb"%(?=[srv]\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTE + rb")"

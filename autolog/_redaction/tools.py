@@ -16,11 +16,11 @@ _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 _HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
 _ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
 #: What an expect script sends when it is asked for a password: `expect "assword:"; send "p4ss!\\r"`.
-_SENDS = rb"end(?<=send)(?:line)?[ (](?:-- |-s )?b?" + QUOTE
+_SENDS = rb"send(?:line)?[ (](?:-- |-s )?b?" + QUOTE
 _SENT = (
     rb"ass(?:word|phrase)[^\n\"'\\\d]{0,20}"
     + QUOTE
-    + rb"\)?[;,]?(?:[ \t\r\n{]|\\{1,3}[nrt]){0,20}(?:\w{1,20}\.)?s"
+    + rb"\)?[;,]?(?:[ \t\r\n{]|\\{1,3}[nrt]){0,20}(?:\w{1,20}\.)?"
     + _SENDS
     + rb"([^\s\"'`\\]{4,256})(?:\\{1,7}[nr])?"
     + QUOTE
@@ -74,29 +74,29 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
 _SIGNS_OF_WORDS = (
     _SENDS,
     rb"cl setuser (?<=acl setuser )",
-    rb"n >(?<= on >)",
-    rb"auth (?<=\d auth )",
-    rb"h-pass (?<=auth-pass )",
-    rb"p key (?<=isakmp key )",
-    rb"d-key (?<=pre-shared-key )",
-    rb"n-key (?<=authentication-key )",
-    rb"5 (?<=\d md5 )",
-    rb"r key (?<=-server key )",
-    rb"a-psk (?<=wpa-psk )",
+    rb">(?<= on >)",
+    rb"uth (?<=\d auth )",
+    rb"-pass (?<=auth-pass )",
+    rb"key (?<=isakmp key )",
+    rb"-key (?<=pre-shared-key )",
+    rb"-key (?<=authentication-key )",
+    rb"-key (?<=digest-key )\d",
+    rb"key (?<=-server key )",
+    rb"psk (?<=wpa-psk )",
     rb"<<< ?[^\s<>=]",
-    rb"xpdp (?<=expdp )",
-    rb"mpdp (?<=impdp )",
-    rb"qlldr (?<=sqlldr )",
-    rb"n target (?<=rman target )",
-    rb"p-basic\.(?<=http-basic\.)",
-    rb"i-token\.(?<=pypi-token\.)",
+    rb"pdp (?<=expdp )",
+    rb"pdp (?<=impdp )",
+    rb"sqlldr ",
+    rb"get (?<=rman target )",
+    rb"-basic\.(?<=http-basic\.)",
+    rb"-token\.(?<=pypi-token\.)",
     rb"-plaintext[ =]",
     rb"gntool (?<=signtool )",
-    rb"w (?<=bw )(?:unlock|login )",
-    rb"d for (?<=set password for )",
-    rb"y s:(?<= key s:)",
-    rb"fi:(?<=wifi:)[^\n;]{1,60};",
-    rb"d::(?<=userpassword::)",
+    rb"bw (?:unlock|login )",
+    rb"password for (?<=set password for )",
+    rb"key s:(?<= key s:)",
+    rb":(?<=wifi:)[^\n;]{1,60};",
+    rb"::(?<=userpassword::)",
     rb"-(?<=django-)insecure-",
     rb"-(?<=--)from-literal",
     rb"v(?=ault login)ault login",
