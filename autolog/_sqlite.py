@@ -109,7 +109,7 @@ class translated:  # noqa: N801 - reads as a statement
 def _is_of_values(error: sqlite3.Error) -> bool:
     """Return whether an error is about the values to be written, and not about the file: they will be refused again."""
     name = getattr(error, "sqlite_errorname", "") or ""
-    return "binding parameter" in str(error) or name.startswith(("SQLITE_TOOBIG", "SQLITE_CONSTRAINT"))
+    return "binding parameter" in str(error) or name.startswith(("SQLITE_TOOBIG", "SQLITE_CONSTRAINT_NOTNULL"))
 
 
 def _translate(url: str, error: sqlite3.Error) -> StoreError:
