@@ -86,6 +86,9 @@ class HTTPClient(httpx2.Client):
         share a connection. Cookies are not kept, and redirects not followed.
         """
         route = self._routes(method, address, tuple(headers.items()))
+        if route is None:
+            plain = self.request(method, address, headers=dict(headers), content=content)
+            return Reply(plain.status_code, dict(plain.headers), plain.content)
         length = (b"content-length", b"%d" % len(content))
         extensions = {"timeout": self.timeout.as_dict()}
         request = httpcore2.Request(
@@ -111,7 +114,8 @@ class HTTPClient(httpx2.Client):
         """Return the connection of the last request if it goes to the same server and is still open, else a new one."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
-            if connection.can_handle_request(route.origin) and not connection.has_expired():
+            usable = connection.is_idle() and connection.can_handle_request(route.origin)
+            if usable and not connection.has_expired():
                 return connection
             connection.close()
         self._connection = connection = route.pool.create_connection(route.origin)
@@ -122,7 +126,8 @@ class HTTPClient(httpx2.Client):
             self._connection.close()
         super().close()
 
-    def _route(self, method: str, address: str, headers: tuple[tuple[str, str], ...]) -> _Route:
+    def _route(self, method: str, address: str, headers: tuple[tuple[str, str], ...]) -> _Route | None:
+        """Return what requests to an address have in common; None with an httpx2 that has other private names."""
         request = self.build_request(method, address, headers=headers)
         url = request.url
         if url.scheme not in ("http", "https"):
@@ -132,7 +137,10 @@ class HTTPClient(httpx2.Client):
         defaults = {"accept", "accept-encoding", "connection"} - dict(headers).keys()
         for name in (*defaults, "content-length"):
             request.headers.pop(name, None)
-        pool = self._transport_for_url(url)._pool  # type: ignore[attr-defined]
+        transport_for = getattr(self, "_transport_for_url", None)
+        pool = getattr(transport_for(url), "_pool", None) if transport_for is not None else None
+        if pool is None:
+            return None
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         return _Route(pool, target.origin, target, [(name.lower(), value) for name, value in request.headers.raw])
 

@@ -191,6 +191,20 @@ def test_an_exchange_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert arrived[0][0].startswith(b"POST http://logs.example/a HTTP/1.1\r\n")
 
 
+def test_an_exchange_with_an_httpx2_that_names_its_connections_otherwise() -> None:
+    class Transport(httpx2.BaseTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            return transport.handle_request(request)
+
+    with noting() as (port, arrived), httpx2.HTTPTransport() as transport, HTTPClient(30) as client:
+        client._transport = Transport()
+        reply = client.exchange("POST", f"http://127.0.0.1:{port}/a", {"x-one": "1"}, b"12")
+    assert (reply.status, reply.headers["content-length"], reply.content) == (200, "2", b"{}")
+    assert arrived[0][0].startswith(b"POST /a HTTP/1.1\r\n")
+    until(lambda: b"".join(arrived[0]).endswith(b"\r\n\r\n12"))
+    assert b"\r\nx-one: 1\r\n" in arrived[0][0].lower()
+
+
 def test_an_address_of_another_kind_is_no_connection() -> None:
     with HTTPClient(30) as client, pytest.raises(httpx2.UnsupportedProtocol):
         client.exchange("POST", "ftp://127.0.0.1/", {}, b"{}")
