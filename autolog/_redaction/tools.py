@@ -71,6 +71,11 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),
     (rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),
 ))  # fmt: skip
+#: Patterns that begin with one of several words and are slow for it, with words of which one occurs in what they match.
+_OCCURS = {
+    _SENT: (b"send",), _REDIS: (b" >",), _AUTHENTICATES: (b" auth ",), _HERE: (b"<<<",),
+    _DEVICE_KEYS: (b"isakmp key", b"pre-shared-key", b"authentication-key", b"digest-key", b"-server key", b"wpa-psk"),
+}  # fmt: skip
 _SIGNS_OF_WORDS = (
     _SENDS,
     rb"cl setuser (?<=acl setuser )",
@@ -122,6 +127,9 @@ ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=w
 
 def _after_words(text: bytes, lowered: bytes) -> Iterator[Span]:
     for pattern, check in _AFTER_WORDS:
+        words = _OCCURS.get(pattern.pattern)
+        if words and not any(word in lowered for word in words):
+            continue
         for found in pattern.finditer(lowered):
             if check(text[slice(*found.span(1))].decode("latin-1")):
                 yield found.span(1)
