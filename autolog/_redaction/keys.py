@@ -45,8 +45,10 @@ def keys_in(text: bytes, words: Sequence[Span]) -> Iterator[Span]:
     Args:
         words: the spans of the words in which to search (`long_words`).
     """
-    if not may_hold_key(text, words):
+    holding = _holding(_words(text, words))
+    if not holding:
         return
+    words = [word for word in words if not holding.isdisjoint(_words(text, (word,)))]
     patterns = _keys(_BEFORE_KEY_IN_ESCAPES if b"\\" in text else _BEFORE_KEY, text)
     for pattern, (start, end) in itertools.product(patterns, words):
         if start:
@@ -108,27 +110,34 @@ _known_words: set[bytes] = set()
 _MOST_KNOWN, _LONGEST_KNOWN = 16_384, 64
 
 
-def may_hold_key(body: bytes, spans: Sequence[Span] | None = None) -> bool:
-    """Return whether a body may contain a key.
+def may_hold_key(body: bytes) -> bool:
+    """Return whether a body may contain a key."""
+    return bool(_holding(_words(body, long_words(body))))
 
-    Words found to be none are remembered, which saves 13 us per chat.
 
-    Args:
-        spans: the spans of the body's long words, if they are known.
+def _holding(words: set[bytes]) -> set[bytes]:
+    """Return the words in which a key or a JSON Web Token may be.
+
+    All others are remembered, which saves 13 us per chat.
     """
-    words = _words(body, long_words(body) if spans is None else spans) - _known_words
-    if not words:
-        return False
-    together = b" ".join((b"", *words))
-    if b".eyJ" in together:
-        return True
-    for pattern in _keys(_BEFORE_KEY, together):
-        if pattern.search(together):
-            return True
+    new = words - _known_words
+    if not new:
+        return new
+    together = b" ".join((b"", *new, b""))
+    holding = {word for pattern in _keys(_BEFORE_KEY, together) for word in _matching(pattern, together)}
+    holding.update([word for word in new if b".eyJ" in word] if b".eyJ" in together else ())
     if len(_known_words) > _MOST_KNOWN:
         _known_words.clear()
-    _known_words.update([word for word in words if len(word) <= _LONGEST_KNOWN])
-    return False
+    _known_words.update([word for word in new if len(word) <= _LONGEST_KNOWN and word not in holding])
+    return holding
+
+
+def _matching(pattern: re.Pattern[bytes], words: bytes) -> Iterator[bytes]:
+    """Yield the words in which a pattern matches, of words that are each between two blanks."""
+    at = 0
+    while found := pattern.search(words, at):
+        start, at = words.rfind(b" ", at, found.start() + 1) + 1, words.find(b" ", found.start() + 1)
+        yield words[start:at]
 
 
 def _words(body: bytes, spans: Sequence[Span]) -> set[bytes]:

@@ -151,6 +151,8 @@ _OWNED = re.compile(
     rb"(?: is:?|:)?[ \t]{1,4}[\"'`(]?\Z"
 )
 _KEY_LENGTH = 20
+#: The characters of which one precedes every such value.
+_BEFORE_SAID = b" \tt\"'`("
 _COOKIES = re.compile(rb"ookie(?:: ?| ?= ?\\{0,3}[\"'`])([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
 #: Names of cookies that represent a login.
@@ -171,7 +173,7 @@ def _values(text: bytes, _: bytes) -> Iterator[Span]:
 def _said(text: bytes, start: int) -> Iterator[Span]:
     """Find the value at `start` if the name of a secret precedes it, as in a command's options."""
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
-    value = _SAID_VALUE.match(text, start)
+    value = _SAID_VALUE.match(text, start) if text[start - 1 : start] in _BEFORE_SAID else None
     name = _SAID.search(text, max(0, start - 80), start) if value else None
     if value and looks_random(drawn := value[0].decode()):
         if is_hash(drawn) and not (name and _grants(name[1].decode(), name[2] is not None)):

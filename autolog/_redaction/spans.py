@@ -19,3 +19,10 @@ AMPERSAND = rb"&(?<=[^\s=:&(]&)(?=[\w!@#$%^*+?.-])(?![\w.%\[\]-]{1,60}=|#x?\w{1,
 WORD = rb"((?!-)(?:[^\s\"'`\\;|&]|" + AMPERSAND + rb"){4,256})"
 #: The name of a password in a lower-case text.
 PASSWORD = re.compile(rb"passw(?:or[dt]|d)")
+#: The words of which one is in every ASCII name that suggests a secret, perhaps divided by separators.
+IN_NAMES = rb"(?:%s)" % "|".join(
+    "[-_]*+".join(word)
+    for word in ("key", "token", "secret", "pass", "pwd", "auth", "salt", "cookie", "credential", "psk", "bearer",
+                 "connection", "code", "kode", "kennwort", "contrasen", "clave", "senha", "wachtwoord", "parola", "mdp",
+                 "lozinka", "geslo", "losenord", "salasana", "heslo", "haslo", "jelszo", "sifre", "sandi", "khau")
+).encode()  # fmt: skip

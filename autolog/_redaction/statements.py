@@ -79,7 +79,7 @@ def _form_fields(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: The address after a user and a password without a scheme: `ada:p4ss!@db.example.com`.
 _AT_HOST = (
-    rb"@(?=(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,20}\b|"
+    rb"@(?<=[^\s\"'`\\,;/@:<>(){}]{6}@)(?=(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,20}\b|"
     rb"\d{1,3}(?:\.\d{1,3}){3}\b|(tcp\()|localhost\b|[a-z][a-z0-9-]{1,40}:\d{2,5}\b)"
 )
 _LOGIN_AT = re.compile(_AT_HOST)
@@ -111,8 +111,10 @@ def _refused(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 #: A value in the registry of Windows, as commands set and print it.
-_REGISTRY = rb"_(?<=reg_)(?:expand_)?sz"
-_REGISTERED = re.compile(_REGISTRY + rb"[ \t]{1,40}(?:/d )?" + MAYBE_QUOTE + WORD)
+_REGISTRY = (rb"_sz(?<=reg_sz)", rb"_expand_sz(?<=reg_expand_sz)")
+_REGISTERED = re.compile(
+    rb"_(?:" + b"|".join(kind[1:] for kind in _REGISTRY) + rb")[ \t]{1,40}(?:/d )?" + MAYBE_QUOTE + WORD
+)
 _REGISTERED_NAME = re.compile(rb"(?<![\w.-])([\w.-]{1,80})" + MAYBE_QUOTE + rb"[ \t]{1,40}(?:/[tT] )?REG\Z")
 #: The first passwords of the users of a virtual machine, a user and a password on each line.
 _FIRST_PASSWORDS = re.compile(rb":(?<=chpasswd:)(?:\s{1,20}list:[ |>+-]{0,6})?\r?((?:\n[ \t]{1,16}[^\n]{1,100}){1,40})")
@@ -198,5 +200,5 @@ IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     *IN_CALLS,
     ((_AT_HOST,), _logins_at), OF_TOOLS, ((_REFUSED,), _refused),
-    ((_REGISTRY,), _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
+    (_REGISTRY, _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from autolog._redaction.values import is_any, is_chosen, is_given
 
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
-_HASHED = rb"((?:pbkdf2|scrypt|bcrypt|argon2)[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
+_HASHED = rb"[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
 _ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
 #: What an expect script sends when it is asked for a password: `expect "assword:"; send "p4ss!\\r"`.
 _SENDS = rb"send(?:line)?[ (](?:-- |-s )?b?" + QUOTE
@@ -36,6 +36,7 @@ _DEVICE_KEYS = (
 #: Commands that read a secret from a string given to them.
 _HERE = rb"(?:passw|secret|token|sudo -s|pass insert|env add|login)[^\n]{0,80}?<<< ?" + MAYBE_QUOTE + WORD
 #: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
+#: Each pattern begins with a single word: with one of several it takes ten times as long.
 _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
     (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
@@ -44,8 +45,8 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (USER_AND_PASSWORD, is_given),
     (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
      is_given),
-    (rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + QUOTE +
-     rb"[^\"'`\n]{1,64}" + QUOTE + rb")) " + MAYBE_QUOTE + WORD, is_given),
+    (rb"nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk) " + MAYBE_QUOTE + WORD, is_given),
+    (rb"wpa_passphrase (?:\S{1,64}|" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb") " + MAYBE_QUOTE + WORD, is_given),
     (rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
     (rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),
     (rb"request: pass " + WORD, is_given),
@@ -53,8 +54,12 @@ _AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
     (rb"key content {12}: ([^\s\\]{8,63})", is_given),
     (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
     (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
-    (_HASHED, bool),
-    (rb"(?:keyvault secret set|ssm put-parameter) [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
+    (rb"(pbkdf2" + _HASHED, bool),
+    (rb"(scrypt" + _HASHED, bool),
+    (rb"(bcrypt" + _HASHED, bool),
+    (rb"(argon2" + _HASHED, bool),
+    (rb"keyvault secret set [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
+    (rb"ssm put-parameter [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
     (rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),
     (rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),
     (rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),
@@ -107,7 +112,8 @@ _SIGNS_OF_WORDS = (
     rb"v(?=ault login)ault login",
     rb"p-(?<=snmp-)server community",
     rb"_userpwd",
-    rb"_(?:(?<= add_)user|(?<= change_)password|(?<= authenticate_)user) ",
+    rb"_user (?:(?<= add_user )|(?<= authenticate_user ))",
+    rb"_password (?<= change_password )",
     rb"-(?<=rootpw -)-\w",
     rb":(?<=request:)(?= pass )",
     rb":(?<=request command:)(?= pass)",

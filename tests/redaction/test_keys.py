@@ -32,3 +32,14 @@ def test_words_that_are_no_keys_are_remembered_and_keys_are_not() -> None:
     for _ in range(2):
         assert not may_hold_key(b"a_field_with_a_long_name")
         assert may_hold_key(KEY.encode())
+
+
+def test_keys_are_found_in_each_of_the_words_that_may_hold_one() -> None:
+    other = "a_field_with_a_long_name"
+    words = [KEY, other, f"/{KEY}/{KEY}", f"\\n{KEY}", f"{other}/{KEY}", f"\\u65e5{KEY}", f"{other}.eyJ"]
+    assert found(" ".join(words)) == [KEY] * 6
+
+
+def test_a_word_of_many_keys_is_searched_once() -> None:
+    text = f"/{KEY}" * 20_000
+    assert found(text) == [KEY] * 20_000

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD
+from autolog._redaction import names
+from autolog._redaction.spans import IN_NAMES, MAYBE_QUOTE, QUOTE, WORD
 
 
 @pytest.mark.parametrize(("text", "word"), [
@@ -19,3 +20,11 @@ def test_a_word_of_a_command_ends_where_the_shell_ends_it(text: str, word: str |
     match = re.compile(MAYBE_QUOTE + WORD).match(text.encode())
     assert (match[1].decode() if match else None) == word
     assert (re.compile(QUOTE).match(text.encode()) is not None) is text.startswith(("'", "\\", '"'))
+
+
+def test_every_ascii_name_that_suggests_a_secret_has_one_of_the_words() -> None:
+    """A long text is searched for the values of options near such names only."""
+    suggesting = [name for name in (*names._CERTAIN, *names._LIKELY) if name.isascii()]
+    assert [name for name in suggesting if not re.search(IN_NAMES, name.encode())] == []
+    assert [name for name in suggesting if not re.search(IN_NAMES, "-_".join(name).encode())] == []
+    assert re.search(IN_NAMES, b"load-balancer-name") is None
