@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from autolog._redaction.assigned import SIGNS_OF_ASSIGNED, passwords_assigned
 from autolog._redaction.blocks import blocks_in
@@ -19,8 +19,8 @@ from autolog._redaction.letters import late, patterns, signs_of
 from autolog._redaction.names import looks_random, names_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import PASSWORD_IN_FILE
-from autolog._redaction.signs import Signed, Signs
-from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Search, Span
+from autolog._redaction.signs import Place, Signed, SignedPlaces, Signs, searches_for
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
 from autolog._redaction.statements import (
     IN_STATEMENTS,
     INSERT_INTO,
@@ -41,14 +41,10 @@ def _anything(_: str) -> bool:
     return True
 
 
-_Check = Callable[[str], bool]
-#: A pattern whose first group is the secret, and a check that the group has to pass.
-_Place = tuple[bytes, _Check]
-
 #: The beginning of a word that is not an ordinary word of a language (see `is_given`).
 _GIVEN = rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&-])"
 #: Commands that take a password as an option, in addition to those in `places`.
-_DASHED: tuple[_Place, ...] = (
+_DASHED: tuple[Place, ...] = (
     (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + MAYBE_QUOTE +
      rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + WORD, is_given),
     (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given),
@@ -80,8 +76,8 @@ _READS = (
     rb"\| ?(?=[scpdgvw])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin|docker secret create|gcloud secrets|"
     rb"wrangler secret|vercel env add)"
 )
-#: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
-_PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
+#: Each sign begins with a byte that is rare in prose.
+_PLACES: tuple[SignedPlaces, ...] = (
     # Links that log a user in, and Docker's stored logins
     (tuple(link + rb"[\w-]{20}" for link in _LINKS),
      ((rb"(?:" + b"|".join(_LINKS) + rb")([\w-]{20,512})", looks_random),)),
@@ -120,18 +116,6 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
      ((rb"phrase:(?:(?<=seed phrase:)|(?<=recovery phrase:)|(?<=mnemonic phrase:)) ?" + MAYBE_QUOTE +
        rb"((?:[a-z]{3,8} ){11,23}[a-z]{3,8})", _anything),)),
 )  # fmt: skip
-
-
-def _search_for(places: Iterable[_Place]) -> Search:
-    compiled = [(re.compile(place), check) for place, check in places]
-
-    def search(text: bytes, lowered: bytes) -> Iterator[Span]:
-        for pattern, check in compiled:
-            for found in pattern.finditer(lowered):
-                if check(text[slice(*found.span(1))].decode("latin-1")):
-                    yield found.span(1)
-
-    return search
 
 
 #: A line that is a protocol command or a setting and ends in a password.
@@ -181,7 +165,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: The searches with a sign.
 _SIGNED: tuple[Signed, ...] = (
-    *((signs, _search_for(places)) for signs, places in _PLACES),
+    *searches_for(_PLACES),
     *OF_STANDARDS,
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip

@@ -8,11 +8,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from autolog._redaction.letters import LatePattern, alternatives, late
-from autolog._redaction.spans import Search
+from autolog._redaction.spans import Search, Span
 
 #: Patterns of which at least one matches every lower-case text, escaped or not, in which the search finds something.
 #: Each begins with a byte that is rare in prose.
 Signed = tuple[tuple[bytes, ...], Search]
+#: A pattern whose first group is the secret, and a check that the group has to pass.
+Place = tuple[bytes, Callable[[str], bool]]
+#: Signs, and the places for which to search when a sign matches.
+SignedPlaces = tuple[tuple[bytes, ...], tuple[Place, ...]]
+
+
+def searches_for(listed: Iterable[SignedPlaces]) -> tuple[Signed, ...]:
+    """Return a search for the places of each entry, with the entry's signs."""
+    return tuple((signs, _search_for(places)) for signs, places in listed)
+
+
+def _search_for(places: Iterable[Place]) -> Search:
+    compiled = [(re.compile(place), check) for place, check in places]
+
+    def search(text: bytes, lowered: bytes) -> Iterator[Span]:
+        for pattern, check in compiled:
+            for found in pattern.finditer(lowered):
+                if check(text[slice(*found.span(1))].decode("latin-1")):
+                    yield found.span(1)
+
+    return search
 
 
 #: How far a sign may reach, in bytes, and how many bytes of a text are searched at once, so that other threads can run.

@@ -199,6 +199,6 @@ VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     *IN_CALLS,
-    ((_AT_HOST,), _logins_at), OF_TOOLS, ((_REFUSED,), _refused),
+    ((_AT_HOST,), _logins_at), *OF_TOOLS, ((_REFUSED,), _refused),
     (_REGISTRY, _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip

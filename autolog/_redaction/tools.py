@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 from autolog._redaction.calls import USER_AND_PASSWORD
 from autolog._redaction.names import looks_random
-from autolog._redaction.signs import Signed
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.signs import Signed, SignedPlaces, searches_for
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD
 from autolog._redaction.values import is_any, is_chosen, is_given
 
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
@@ -35,111 +32,62 @@ _DEVICE_KEYS = (
 )
 #: Commands that read a secret from a string given to them.
 _HERE = rb"(?:passw|secret|token|sudo -s|pass insert|env add|login)[^\n]{0,80}?<<< ?" + MAYBE_QUOTE + WORD
-#: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
-#: Each pattern begins with a single word: with one of several it takes ten times as long.
-_AFTER_WORDS = tuple((re.compile(place), check) for place, check in (
-    (rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),
-    (rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),
-    (rb"vault login " + MAYBE_QUOTE + WORD, looks_random),
-    (rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),
-    (USER_AND_PASSWORD, is_given),
-    (rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
-     is_given),
-    (rb"nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk) " + MAYBE_QUOTE + WORD, is_given),
-    (rb"wpa_passphrase (?:\S{1,64}|" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb") " + MAYBE_QUOTE + WORD, is_given),
-    (rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
-    (rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),
-    (rb"request: pass " + WORD, is_given),
-    (rb"request command: pass(?:\s|\\{1,3}[nrt]){1,40}request arg: " + WORD, is_given),
-    (rb"key content {12}: ([^\s\\]{8,63})", is_given),
-    (rb"<keymaterial>([^<>\s]{8,64})<", is_given),
-    (_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),
-    (rb"(pbkdf2" + _HASHED, bool),
-    (rb"(scrypt" + _HASHED, bool),
-    (rb"(bcrypt" + _HASHED, bool),
-    (rb"(argon2" + _HASHED, bool),
-    (rb"keyvault secret set [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
-    (rb"ssm put-parameter [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
-    (rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),
-    (rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),
-    (rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),
-    (_SENT, is_any), (_REDIS, is_any), (_AUTHENTICATES, is_any), (rb"auth-pass \S{1,64} " + MAYBE_QUOTE + WORD, is_any),
-    (_DEVICE_KEYS, is_given), (_HERE, is_given),
-    (rb"(?:expdp|impdp|sqlldr|rman target) " + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),
-    (rb"http-basic\.\S{1,60} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),
-    (rb"pypi-token\.\S{1,60} " + MAYBE_QUOTE + WORD, is_given),
-    (rb"hash-password [^\n]{0,60}?--plaintext[ =]" + MAYBE_QUOTE + WORD, is_given),
-    (rb"signtool [^\n]{0,160}?/p " + MAYBE_QUOTE + WORD, is_given),
-    (rb"bw (?:unlock|login \S{1,80}) " + MAYBE_QUOTE + WORD, is_given),
-    (rb"set password for [^\n=]{1,80}= ?" + _QUOTED, is_given),
-    (rb"(?<= )key s:([^\s\"'`\\]{5,63})", is_given),
-    (rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),
-    (rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),
-))  # fmt: skip
-#: Patterns that begin with one of several words and are slow for it, with words of which one occurs in what they match.
-_OCCURS = {
-    _SENT: (b"send",), _REDIS: (b" >",), _AUTHENTICATES: (b" auth ",), _HERE: (b"<<<",),
-    _DEVICE_KEYS: (b"isakmp key", b"pre-shared-key", b"authentication-key", b"digest-key", b"-server key", b"wpa-psk"),
-}  # fmt: skip
-_SIGNS_OF_WORDS = (
-    _SENDS,
-    rb"cl setuser (?<=acl setuser )",
-    rb">(?<= on >)",
-    rb"uth (?<=\d auth )",
-    rb"-pass (?<=auth-pass )",
-    rb"key (?<=isakmp key )",
-    rb"-key (?<=pre-shared-key )",
-    rb"-key (?<=authentication-key )",
-    rb"-key (?<=digest-key )\d",
-    rb"key (?<=-server key )",
-    rb"psk (?<=wpa-psk )",
-    rb"<<< ?[^\s<>=]",
-    rb"pdp (?<=expdp )",
-    rb"pdp (?<=impdp )",
-    rb"sqlldr ",
-    rb"get (?<=rman target )",
-    rb"-basic\.(?<=http-basic\.)",
-    rb"-token\.(?<=pypi-token\.)",
-    rb"-plaintext[ =]",
-    rb"gntool (?<=signtool )",
-    rb"bw (?:unlock|login )",
-    rb"password for (?<=set password for )",
-    rb"key s:(?<= key s:)",
-    rb":(?<=wifi:)[^\n;]{1,60};",
-    rb"::(?<=userpassword::)",
-    rb"-(?<=django-)insecure-",
-    rb"-(?<=--)from-literal",
-    rb"v(?=ault login)ault login",
-    rb"p-(?<=snmp-)server community",
-    rb"_userpwd",
-    rb"_user (?:(?<= add_user )|(?<= authenticate_user ))",
-    rb"_password (?<= change_password )",
-    rb"-(?<=rootpw -)-\w",
-    rb":(?<=request:)(?= pass )",
-    rb":(?<=request command:)(?= pass)",
-    rb":(?<=key content            :)",
-    rb"<keymaterial>",
-    rb"<auth-user-pass>",
-    rb"<\w{1,40}>\{aqaa",
-    rb"-(?<=--)value[ =]",
-    rb":(?<=new value:)",
-    rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",
-    rb"\$\d{4,7}\$[\w./+]",
-    rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}",
-)
 #: Those signs that are only looked for where their word occurs.
 ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"
-
-
-def _after_words(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for pattern, check in _AFTER_WORDS:
-        words = _OCCURS.get(pattern.pattern)
-        if words and not any(word in lowered for word in words):
-            continue
-        for found in pattern.finditer(lowered):
-            if check(text[slice(*found.span(1))].decode("latin-1")):
-                yield found.span(1)
-
-
-#: This search with its signs.
-OF_TOOLS: Signed = ((*_SIGNS_OF_WORDS, ALIAS, PASSPHRASE, NETWORK), _after_words)
+#: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
+#: A pattern should begin with a single word: with one of several it takes ten times as long.
+_AFTER_WORDS: tuple[SignedPlaces, ...] = (
+    ((rb"-(?<=--)from-literal",),
+     ((rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),)),
+    ((rb"-(?<=django-)insecure-",), ((rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),)),
+    ((rb"v(?=ault login)ault login",), ((rb"vault login " + MAYBE_QUOTE + WORD, looks_random),)),
+    ((rb"p-(?<=snmp-)server community",), ((rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"_userpwd",), ((USER_AND_PASSWORD, is_given),)),
+    ((rb"_user (?:(?<= add_user )|(?<= authenticate_user ))", rb"_password (?<= change_password )"),
+     ((rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
+       is_given),)),
+    ((NETWORK,), ((rb"nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk) " + MAYBE_QUOTE + WORD, is_given),)),
+    ((PASSPHRASE,),
+     ((rb"wpa_passphrase (?:\S{1,64}|" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb") " + MAYBE_QUOTE + WORD,
+       is_given),)),
+    ((ALIAS,), ((rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"-(?<=rootpw -)-\w",), ((rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb":(?<=request:)(?= pass )",), ((rb"request: pass " + WORD, is_given),)),
+    ((rb":(?<=request command:)(?= pass)",),
+     ((rb"request command: pass(?:\s|\\{1,3}[nrt]){1,40}request arg: " + WORD, is_given),)),
+    ((rb":(?<=key content            :)",), ((rb"key content {12}: ([^\s\\]{8,63})", is_given),)),
+    ((rb"<keymaterial>",), ((rb"<keymaterial>([^<>\s]{8,64})<", is_given),)),
+    ((rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",),
+     ((_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),)),
+    ((rb"\$\d{4,7}\$[\w./+]", rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}"),
+     ((rb"(pbkdf2" + _HASHED, bool), (rb"(scrypt" + _HASHED, bool), (rb"(bcrypt" + _HASHED, bool),
+      (rb"(argon2" + _HASHED, bool))),
+    ((rb"-(?<=--)value[ =]",),
+     ((rb"keyvault secret set [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given),
+      (rb"ssm put-parameter [^\n]{0,300}?--value[ =]" + MAYBE_QUOTE + WORD, is_given))),
+    ((rb":(?<=new value:)",),
+     ((rb"successfully reset\.(?:\s|\\{1,3}[nr]){1,8}new value: " + WORD, is_given),)),
+    ((rb"<auth-user-pass>",),
+     ((rb"<auth-user-pass>(?:\s|\\{1,3}[nr]){1,4}[\w.@-]{1,64}(?:\s|\\{1,3}[nr]){1,4}" + WORD, is_given),)),
+    ((rb"<\w{1,40}>\{aqaa",), ((rb"<\w{1,40}>(\{aqaa[\w+/=]{20,4000}\})<", bool),)),
+    ((_SENDS,), ((_SENT, is_any),)),
+    ((rb"cl setuser (?<=acl setuser )", rb">(?<= on >)"), ((_REDIS, is_any),)),
+    ((rb"uth (?<=\d auth )",), ((_AUTHENTICATES, is_any),)),
+    ((rb"-pass (?<=auth-pass )",), ((rb"auth-pass \S{1,64} " + MAYBE_QUOTE + WORD, is_any),)),
+    ((rb"key (?<=isakmp key )", rb"-key (?<=pre-shared-key )", rb"-key (?<=authentication-key )",
+      rb"-key (?<=digest-key )\d", rb"key (?<=-server key )", rb"psk (?<=wpa-psk )"), ((_DEVICE_KEYS, is_given),)),
+    ((rb"<<< ?[^\s<>=]",), ((_HERE, is_given),)),
+    ((rb"pdp (?<=expdp )", rb"pdp (?<=impdp )", rb"sqlldr ", rb"get (?<=rman target )"),
+     ((rb"(?:expdp|impdp|sqlldr|rman target) " + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
+    ((rb"-basic\.(?<=http-basic\.)",), ((rb"http-basic\.\S{1,60} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"-token\.(?<=pypi-token\.)",), ((rb"pypi-token\.\S{1,60} " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"-plaintext[ =]",), ((rb"hash-password [^\n]{0,60}?--plaintext[ =]" + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"gntool (?<=signtool )",), ((rb"signtool [^\n]{0,160}?/p " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"bw (?:unlock|login )",), ((rb"bw (?:unlock|login \S{1,80}) " + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"password for (?<=set password for )",), ((rb"set password for [^\n=]{1,80}= ?" + _QUOTED, is_given),)),
+    ((rb"key s:(?<= key s:)",), ((rb"(?<= )key s:([^\s\"'`\\]{5,63})", is_given),)),
+    ((rb":(?<=wifi:)[^\n;]{1,60};",), ((rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),)),
+    ((rb"::(?<=userpassword::)",), ((rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),)),
+)  # fmt: skip
+#: These searches with their signs.
+OF_TOOLS: tuple[Signed, ...] = searches_for(_AFTER_WORDS)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import secret_corpus
 
 from autolog._redaction.signs import Signs
 from autolog._redaction.tools import OF_TOOLS
+
+SIGNS = Signs(OF_TOOLS, {})
 
 
 @pytest.mark.parametrize(("text", "secrets"), [
@@ -18,7 +21,22 @@ from autolog._redaction.tools import OF_TOOLS
 def test_only_what_a_tool_takes_as_a_secret_is_one(text: str, secrets: list[str]) -> None:
     plain = text.encode()
     lowered = plain.lower()
-    found = {
-        text[slice(*span)] for search in Signs([OF_TOOLS], {}).searches(lowered) for span in search(plain, lowered)
-    }
+    found = {text[slice(*span)] for search in SIGNS.searches(lowered) for span in search(plain, lowered)}
     assert found == {*secrets}
+
+
+def test_each_tool_has_a_search_of_its_own() -> None:
+    texts = (b'queue.send("reset")', b"--value=1", b"bw login ada", b"x <<< y", b"curlopt_userpwd")
+    chosen = [search for text in texts for search in SIGNS.searches(text)]
+    assert len(chosen) == len({*chosen}) == len(texts)
+
+
+def test_every_search_is_chosen_wherever_it_finds_a_secret() -> None:
+    finding = set()
+    for _, text, _ in secret_corpus.planted():
+        plain = text.encode()
+        lowered = plain.lower()
+        found = {search for _, search in OF_TOOLS if any(search(plain, lowered))}
+        assert found <= {*SIGNS.searches(lowered)}, text
+        finding |= found
+    assert len(finding) == len(OF_TOOLS)
