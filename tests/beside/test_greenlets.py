@@ -142,7 +142,7 @@ def test_gunicorn_with_gevent_and_a_preloaded_application(tmp_path: Path) -> Non
     command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-k", "gevent", "--preload", "-b", f"unix:{bound}"]
     server = subprocess.Popen([*command, "preloaded:application"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         answers: list[str] = []
         while len(answers) < 10 and time.monotonic() < deadline:
             try:
