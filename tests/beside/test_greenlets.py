@@ -128,7 +128,7 @@ def application(environ, start_response):
 def ask(bound: Path) -> str:
     """Return the answer of a server at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(str(bound))
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode().rpartition("\r\n\r\n")[2]

@@ -60,6 +60,10 @@ def test_an_error_that_recurs_does_not_keep_a_processor_busy(monkeypatch: pytest
     monkeypatch.setattr(line.delivery, "_step", fail)
     put(line, "one")
     assert not line.flush(0.5)
+    thread = line.delivery._thread
+    line.close(0.1)
+    assert thread is not None
+    thread.join(10)
     assert 0 < _guard.failures.pop("delivering records") < 50
 
 
