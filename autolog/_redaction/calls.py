@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
 from autolog._redaction.signs import Signed
-from autolog._redaction.spans import QUOTE, Span
+from autolog._redaction.spans import QUOTE, QUOTED, Span
 from autolog._redaction.values import is_chosen, is_given, is_identifier
 
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 _CONNECTS = (
     rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
     rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|(?<=>credentials\())"
@@ -21,9 +20,9 @@ _CONNECTS = (
 _SIGNS = rb"\((?<=[enyd]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\()|(?<=jwt\.verify\()|(?<=jwt\.decode\())"
 _CONNECT = re.compile(
     _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + rb"(?:\s?,\s?(?:\d{1,5}|" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE +
-    rb"))?\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + _QUOTED
+    rb"))?\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + QUOTED
 )  # fmt: skip
-_SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + _QUOTED)
+_SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + QUOTED)
 
 
 def _connections(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -68,14 +67,14 @@ _ENCRYPTS, _LOGIN, _PRAGMA = (
 _ENCODES = _after((b"btoa", b"b64encode", b"encodetostring", b"base64_encode"),
                   rb"\s?[bnu]?" + QUOTE + rb"[^\s:\"'`\\]{1,64}:")  # fmt: skip
 _CHARACTERS = rb"\.(?<=[\"'`]\.)tochararray"
-_PASSED = tuple(re.compile(pattern + _QUOTED) for pattern in (
+_PASSED = tuple(re.compile(pattern + QUOTED) for pattern in (
     _HASHES + rb"\s?[bnu]?", _ENCRYPTS + rb"[^()\n]{1,120},\s?", _PRAGMA + rb"\s?=\s?",
     _LOGIN + rb"login n?" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb"\s?,\s?n?",
     _LOGIN + rb"linkedsrvlogin [^\n;]{1,200},\s?n?",
 ))  # fmt: skip
 _LOGIN_ENCODED = re.compile(_ENCODES + rb"\s?[bnu]?" + QUOTE + rb"[^\s:\"'`\\]{1,64}:([^\s\"'`\\]{4,256})" + QUOTE)
 _IN_CHARACTERS = re.compile(_CHARACTERS)
-_QUOTED_BEFORE = re.compile(QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE + rb"\Z")
+_QUOTED_BEFORE = re.compile(QUOTED + rb"\Z")
 
 
 def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -110,7 +109,7 @@ _WITH_RANDOM = _after((b"cookie", b"setcookie", b"set_cookie"), rb"\s?" + QUOTE)
 #: The arguments up to the end of the call, which may contain calls; and a quoted one.
 _ARGUMENTS = rb"((?:[^()\n]|\((?:[^()\n]|\([^()\n]{0,80}\)){0,120}+\)){1,240}+)"
 _KEYED = ((re.compile(_WITH_KEY + _ARGUMENTS), _is_key), (re.compile(_WITH_RANDOM + _ARGUMENTS), looks_random))
-_KEY_ARGUMENT = re.compile(_QUOTED)
+_KEY_ARGUMENT = re.compile(QUOTED)
 #: The key of a signature as JSON Web Tokens are explained, on a line of its own or after a comma, without quotes.
 _EXPLAINED = re.compile(
     rb"\((?<=hmacsha256\()[^\n;]{0,160}(?:(?:\n|\\{1,3}n)[^\n;]{0,80}){0,2},(?:\s|\\{1,3}[nr]){0,12}"
@@ -124,7 +123,7 @@ _VALUE_OF_HEADER = re.compile(
 )
 #: A line of a log with its values after it, `"password is %s", "p4ss!"`, and an option of curl in PHP.
 _LOGS = rb"%(?=[srv]\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTE + rb")"
-_LOGGED = re.compile(_LOGS + rb"\w\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + _QUOTED)
+_LOGGED = re.compile(_LOGS + rb"\w\W{0,4}?" + QUOTE + rb"\s?,\s?[bnu]?" + QUOTED)
 _LOGGED_NAME = re.compile(rb"(?:(pass(?:word|phrase|wd)?|pwd?)|token|secret|key)(?: is)?[ :='\"\\]{0,4}\Z")
 USER_AND_PASSWORD = rb"_userpwd\s?,\s?" + QUOTE + rb"[^\s:\"'`]{1,64}:([^\s\"'`\\]{4,256})"
 

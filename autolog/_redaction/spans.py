@@ -13,6 +13,8 @@ Search = Callable[[bytes, bytes], Iterator[Span]]
 #: A quote, which may be escaped, because a text may be JSON inside JSON.
 QUOTE = rb"\\{0,7}[\"'`]"
 MAYBE_QUOTE = QUOTE + rb"?"
+#: A quoted value without blanks, as a group.
+QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: An ampersand inside a value: it separates no fields of a form and no commands, and begins no HTML entity.
 AMPERSAND = rb"&(?<=[^\s=:&(]&)(?=[\w!@#$%^*+?.-])(?![\w.%\[\]-]{1,60}=|#x?\w{1,6};|(?:amp|apos|gt|lt|nbsp|quot);)"
 #: A word of a command, without its quotes, as a group.

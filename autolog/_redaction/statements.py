@@ -13,7 +13,7 @@ from autolog._redaction.calls import IN_CALLS
 from autolog._redaction.names import looks_random, suggests_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.signs import Signed
-from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, QUOTED, WORD, Span
 from autolog._redaction.tools import OF_TOOLS
 from autolog._redaction.values import is_chosen, is_given, is_identifier
 
@@ -136,11 +136,10 @@ def _first_passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(1)
 
 
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
-_IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + _QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + _QUOTED + rb")"
+_IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + QUOTED + rb")"
 #: The same name in a tuple of Erlang: `{password, "p4ss!"}`.
-_IN_TUPLE = rb",\s?(?:<<)?" + _QUOTED + rb"(?:>>)?\s?\}"
+_IN_TUPLE = rb",\s?(?:<<)?" + QUOTED + rb"(?:>>)?\s?\}"
 _IN_EITHER = rb"(?:" + _IN_CALL + rb"|" + _IN_TUPLE + rb")"
 _NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_EITHER + rb"|(?<= p)ass(?:word|phrase)\b)")
 _TUPLE_BEFORE = re.compile(rb"\{\s?\w{0,40}\Z")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from autolog._redaction.calls import USER_AND_PASSWORD
 from autolog._redaction.names import looks_random
 from autolog._redaction.signs import Signed, SignedPlaces, searches_for
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, QUOTED, WORD
 from autolog._redaction.values import is_any, is_chosen, is_given
 
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{6,256})" + QUOTE
 #: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
 _HASHED = rb"[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
 _ISSUER = rb"jwt\w{0,12}" + QUOTE + rb"\s{0,4}:\s{0,8}\{[^{}]{0,300}?" + QUOTE + rb"(?:issuer)?key" + QUOTE
@@ -58,7 +57,7 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
     ((rb":(?<=key content            :)",), ((rb"key content {12}: ([^\s\\]{8,63})", is_given),)),
     ((rb"<keymaterial>",), ((rb"<keymaterial>([^<>\s]{8,64})<", is_given),)),
     ((rb"j(?=wt\w{0,12}" + QUOTE + rb"\s{0,4}:)",),
-     ((_ISSUER + rb"\s?:\s?" + _QUOTED, lambda value: looks_random(value) or is_chosen(value)),)),
+     ((_ISSUER + rb"\s?:\s?" + QUOTED, lambda value: looks_random(value) or is_chosen(value)),)),
     ((rb"\$\d{4,7}\$[\w./+]", rb"\$(?<=\d\$)[\w./+]{8,32}\$[0-9a-f]{32}"),
      ((rb"(pbkdf2" + _HASHED, bool), (rb"(scrypt" + _HASHED, bool), (rb"(bcrypt" + _HASHED, bool),
       (rb"(argon2" + _HASHED, bool))),
@@ -84,7 +83,7 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
     ((rb"-plaintext[ =]",), ((rb"hash-password [^\n]{0,60}?--plaintext[ =]" + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"gntool (?<=signtool )",), ((rb"signtool [^\n]{0,160}?/p " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"bw (?:unlock|login )",), ((rb"bw (?:unlock|login \S{1,80}) " + MAYBE_QUOTE + WORD, is_given),)),
-    ((rb"password for (?<=set password for )",), ((rb"set password for [^\n=]{1,80}= ?" + _QUOTED, is_given),)),
+    ((rb"password for (?<=set password for )",), ((rb"set password for [^\n=]{1,80}= ?" + QUOTED, is_given),)),
     ((rb"key s:(?<= key s:)",), ((rb"(?<= )key s:([^\s\"'`\\]{5,63})", is_given),)),
     ((rb":(?<=wifi:)[^\n;]{1,60};",), ((rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),)),
     ((rb"::(?<=userpassword::)",), ((rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),)),
