@@ -100,4 +100,4 @@ def test_a_working_directory_that_is_gone_stops_no_program(tmp_path: Path, monke
         pass
     autolog.shutdown()
     monkeypatch.chdir(tmp_path)
-    assert list(tmp_path.glob("autolog-*/journal.db"))
+    assert list(tmp_path.glob("autolog-*/journal-*.db"))

@@ -104,7 +104,7 @@ class Delivery(Worker):
 
     def put_durably(self, records: Sequence[Record]) -> None:
         """Write records to the journal, and then hand them over for delivery."""
-        seqs: Sequence[int | None] = self._add_to_journal(records, claimed=True) or [None] * len(records)
+        seqs = self._add_to_journal(records, claimed=True) or [None] * len(records)
         self._enqueue(list(zip(records, seqs, strict=True)))
 
     def spill(self, records: Sequence[Record]) -> bool:
@@ -215,8 +215,8 @@ class Delivery(Worker):
 
     # The journal
 
-    def _add_to_journal(self, records: Sequence[Record], claimed: bool = False) -> list[int] | None:
-        """Write records to the journal; return their sequence numbers, or None if the journal cannot take them."""
+    def _add_to_journal(self, records: Sequence[Record], claimed: bool = False) -> list[int | None] | None:
+        """Write records to the journal; return what `Journal.add` does, or None if the journal cannot take them."""
         if not self.has_journal or self._journal is None:
             return None
         try:

@@ -3,8 +3,9 @@
 It is one SQLite file for all programs that share a folder. An entry is one record for one target; a process that ships
 to the target claims entries, sends them and removes them. A claim ends with its process, or after `LEASE` seconds, so
 that no entry gets stuck. Two processes may therefore send the same record, which the backend deduplicates by its id.
-The journal is bounded by size and age: the oldest entries are dropped and counted. A damaged file is replaced by a new
-one with the entries that can still be read.
+The journal is bounded by size and age: the oldest entries are dropped and counted. Time during which the machine slept,
+or by which its clock was set forward, does not count as age. A damaged file is replaced by a new one with the entries
+that can still be read.
 
 Records are not synced to disk one by one. The journal survives its process, however that ends; a power failure does
 not damage it, but may lose the last entries.
@@ -21,13 +22,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
 from autolog._config import DEFAULT_JOURNAL, Config
 from autolog._delivery.journal_file import JournalFile
+from autolog._folders import absolute, absolute_url
 from autolog._guard import logger
 from autolog._lifecycle import after_fork_in_child
 from autolog._record.ids import new_span
@@ -44,6 +46,9 @@ R = TypeVar("R")
 
 #: The maximum duration of a claim, in seconds.
 LEASE = 120.0
+
+#: The clock was set forward, or the machine slept, if it has gained more than this on `time.monotonic`, in seconds.
+CLOCK_SET = 60.0
 
 #: Distinguishes this process from an earlier one with the same pid; a forked child gets its own.
 _token = f"{new_span():016x}"
@@ -115,6 +120,7 @@ class Journal:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._shed: Counter[str] = Counter()
+        self._clock_gain = time() - monotonic()
 
     @property
     def path(self) -> Path:
@@ -138,11 +144,14 @@ class Journal:
     # Writing
 
     @_repaired
-    def add(self, records: Sequence[Record], claimed: bool = False) -> list[int]:
+    def add(self, records: Sequence[Record], claimed: bool = False) -> list[int | None]:
         """Store records; with `claimed`, this process claims them until it releases them or ends.
 
+        A record larger than the journal may be would drive out all others. It is not stored, and counted as dropped
+        unless the caller, who claims it, goes on to deliver it.
+
         Returns:
-            The sequence numbers of the new entries.
+            The sequence numbers of the new entries; None for a record that is not stored.
 
         Raises:
             StoreError: if the file cannot be written.
@@ -152,13 +161,17 @@ class Journal:
         owner, until = (_owner(), now + LEASE) if claimed else (None, 0.0)
         with self._file.transaction() as db:
             seqs = [
-                int(db.execute(
+                db.execute(
                     "INSERT INTO entry (target, at, size, data, owner, until) VALUES (?, ?, ?, ?, ?, ?)",
                     (self.target, now, len(data), data, owner, until),
-                ).lastrowid or 0)
+                ).lastrowid
+                if len(data) <= self._max_bytes
+                else None
                 for data in packed
-            ]  # fmt: skip
+            ]
             self._shed_surplus(db, now)
+        if not claimed and (too_large := seqs.count(None)):
+            self._shed["journal full"] += too_large
         return seqs
 
     @_repaired
@@ -196,7 +209,7 @@ class Journal:
         return entries
 
     @_repaired
-    def remove(self, seqs: Iterable[int]) -> None:
+    def remove(self, seqs: Iterable[int | None]) -> None:
         """Delete delivered entries.
 
         Raises:
@@ -209,7 +222,7 @@ class Journal:
             self._file.shrink()
 
     @_repaired
-    def release(self, seqs: Iterable[int]) -> None:
+    def release(self, seqs: Iterable[int | None]) -> None:
         """Give up this process's claim on entries.
 
         Raises:
@@ -309,11 +322,15 @@ class Journal:
 
     def _shed_surplus(self, db: sqlite3.Connection, now: float) -> None:
         """Delete entries that are too old, and the oldest ones until the rest fits; count them for `shed`."""
+        gain, before = now - monotonic(), self._clock_gain
+        self._clock_gain = gain
+        if gain - before > CLOCK_SET:  # nothing could be sent meanwhile
+            db.execute("UPDATE entry SET at = ? WHERE at < ?", (now, now - self._max_age))
         old = db.execute("DELETE FROM entry WHERE at < ?", (now - self._max_age,)).rowcount
         if old:
             self._shed["too old in the journal"] += old
         while db.execute("SELECT bytes FROM total").fetchone()[0] > self._max_bytes:
-            deleted = db.execute("DELETE FROM entry WHERE n IN (SELECT n FROM entry ORDER BY n LIMIT 10)").rowcount
+            deleted = db.execute("DELETE FROM entry WHERE n = (SELECT min(n) FROM entry)").rowcount
             if not deleted:
                 break
             self._shed["journal full"] += deleted
@@ -325,7 +342,7 @@ def journal_for(config: Config, target: Any) -> Journal:
     Targets that differ only in their API key or headers are distinct, because these may name different projects.
     """
     if isinstance(target, str):
-        name = shown(target)
+        name = _store_name(target, Path(config.journal))
     else:
         credentials = str(target.get("api_key") or "") + "".join(
             map(str, sorted((target.get("headers") or {}).items()))
@@ -334,6 +351,18 @@ def journal_for(config: Config, target: Any) -> Journal:
         name = f"{target['endpoint']} {target.get('dialect', 'native')} {key}"
     spare = config.journal == DEFAULT_JOURNAL
     return Journal(Path(config.journal), name, config.journal_max_bytes, config.journal_max_age, spare)
+
+
+def _store_name(url: str, journal: Path) -> str:
+    """Return the name of a store in a journal, which other folders' programs may share: relative paths are not theirs.
+
+    A store beside the journal is named by its path from there, so that both can be moved together.
+    """
+    prefix, slashes, path = absolute_url(url).partition(":///")
+    folder = absolute(journal).parent.parent
+    if prefix == "sqlite" and Path(path).is_relative_to(folder):
+        return f"{prefix}{slashes}{Path(path).relative_to(folder)}"
+    return shown(f"{prefix}{slashes}{path}")
 
 
 def _owner() -> str:

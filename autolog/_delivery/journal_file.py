@@ -38,7 +38,8 @@ class JournalFile:
 
     Args:
         path: the file.
-        spare: use a file in the temporary folder if the path's folder cannot be written.
+        spare: use a file in the temporary folder while the path's folder cannot be written, and move its entries home
+            once it can be.
     """
 
     def __init__(self, path: Path, spare: bool) -> None:
@@ -51,28 +52,25 @@ class JournalFile:
 
     def exists(self) -> bool:
         """Return whether there is a file, at the requested path or in the temporary folder."""
-        return self.path.exists() or (self._spare and (path := self.fallback_path()) is not None and path.exists())
+        return self.path.exists() or (self._spare and (path := self._fallback("journal")) is not None and path.exists())
 
-    def fallback_path(self, make: bool = False) -> Path | None:
-        """Return the file's path in the temporary folder, used if its own folder cannot be written; None if unusable.
+    def _fallback(self, kind: str, make: bool = False) -> Path | None:
+        """Return a file's path in the temporary folder, used if its own folder cannot be written; None if unusable.
 
-        With `make`, the folder is created.
+        It is not shared with programs that use another journal: neither its losses nor its entries for a store concern
+        them. With `make`, the folder is created.
         """
+        digest = hashlib.sha256(os.fsencode(self._wanted)).hexdigest()[:12]
         try:
-            return fallback_folder(make) / self.path.name
+            return fallback_folder(make) / f"{kind}-{digest}.db"
         except OSError:
             return None
 
     def loss_files(self, make: bool = False) -> Iterator[JournalFile]:
-        """Yield the files for losses: this one, and one in the temporary folder for when this one cannot be written.
-
-        Unlike the spare journal, the spare loss file is not shared with the programs that use another path: its losses
-        do not concern them.
-        """
+        """Yield the files for losses: this one, and one in the temporary folder for when this one cannot be written."""
         yield self._for_losses(self._wanted)
-        if spare := self.fallback_path(make):
-            digest = hashlib.sha256(os.fsencode(self._wanted)).hexdigest()[:12]
-            yield self._for_losses(spare.with_name(f"losses-{digest}.db"))
+        if spare := self._fallback("losses", make):
+            yield self._for_losses(spare)
 
     def _for_losses(self, path: Path) -> JournalFile:
         file = JournalFile(path, spare=False)
@@ -147,17 +145,21 @@ class JournalFile:
 
     def _connect_somewhere(self) -> sqlite3.Connection:
         try:
-            return self._connect(self.path)
+            db = self._connect(self.path)
         except Damaged:
             raise
         except (OSError, StoreError) as error:
             if getattr(error.__cause__, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
                 raise  # another process is writing: the next attempt will succeed
-            spare = self.fallback_path(make=True) if self._spare else None
+            spare = self._fallback("journal", make=True) if self._spare else None
             if spare is None:
                 raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
             self.path, self._spare = spare, False
             return self._connect(spare)
+        if self._spare and (spare := self._fallback("journal")) is not None and spare.exists():
+            with contextlib.suppress(StoreError):  # the entries stay there until this file is opened again
+                _move(JournalFile(spare, spare=False), db)
+        return db
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         make_folder(path.parent)
@@ -213,6 +215,30 @@ class JournalFile:
         with self.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return max(0, expected - len(rows))
+
+
+def _move(source: JournalFile, target: sqlite3.Connection) -> None:
+    """Move the entries of a file that no process holds a claim on into another, some at a time.
+
+    Raises:
+        StoreError: if either cannot be written. An entry may then be in both, and is sent twice.
+    """
+    moved = -1
+    while moved:
+        with source.transaction() as db:
+            rows = db.execute(
+                "SELECT n, target, at, size, data, NULL, 0 FROM entry WHERE owner IS NULL OR until < ?"
+                " ORDER BY n LIMIT 100",
+                (time(),),
+            ).fetchall()
+            with _translated(source.path), immediate(target):
+                target.executemany(
+                    "INSERT INTO entry (target, at, size, data, owner, until) VALUES (?, ?, ?, ?, ?, ?)",
+                    [row[1:] for row in rows],
+                )
+            db.executemany("DELETE FROM entry WHERE n = ?", [row[:1] for row in rows])
+        moved = len(rows)
+    source.shrink()
 
 
 @contextlib.contextmanager

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -247,8 +245,8 @@ def mention_projects(store: ReadableStore, project: str | None) -> None:
 def mention_journal() -> None:
     """Report on standard error records that wait in the journal and are not in any store yet."""
     config = config_from({})
-    if not config.journal or (not Path(config.journal).exists() and os.access(Path.cwd(), os.W_OK)):
-        return  # do not look in the temporary folder, which is for programs with a read-only folder
+    if not config.journal:
+        return
     from autolog._delivery.journal import journal_for
 
     journal = journal_for(config, config.store)

@@ -14,7 +14,8 @@ import pytest
 from lines import Sink, journal_in, make
 from waiting import until
 
-from autolog._delivery.journal import Journal
+from autolog._config import config_from
+from autolog._delivery.journal import Journal, journal_for
 from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreError, StoreUnavailable
@@ -32,6 +33,35 @@ def test_the_journal_is_bounded_and_says_what_it_shed(tmp_path: Path) -> None:
     young = journal_in(tmp_path, max_age=0)
     assert young.claim(10) == []
     assert young.shed() == {"too old in the journal": waiting.records}
+
+
+def test_a_full_journal_drops_no_more_than_it_must(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path, max_bytes=5_000)
+    assert journal.add([Record(id="too large", request_body=os.urandom(6_000))]) == [None]
+    for name in "abcdef":
+        journal.add([Record(id=name, request_body=os.urandom(900))])
+    assert journal.add([Record(id="too large", request_body=os.urandom(6_000))], claimed=True) == [None]
+    assert journal.shed() == {"journal full": 2}  # the caller delivers what it claims, or adds it later
+    assert [record.id for record, _ in journal.claim(10)] == list("bcdef")
+
+
+def test_a_clock_that_is_set_forward_ages_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"time": 1e9, "monotonic": 50.0}
+    for name in clock:
+        monkeypatch.setattr(f"autolog._delivery.journal.{name}", lambda name=name: clock[name])
+
+    def pass_by(name: str, seconds: float) -> None:
+        clock[name] += seconds
+
+    journal = journal_in(tmp_path, max_age=1000)
+    journal.add([Record(id="a")])
+    pass_by("time", 10**8)  # a machine without a clock of its own, which has just asked for the time
+    journal.add([Record(id="b")])
+    assert (journal.waiting().records, journal.shed()) == (2, {})
+    for name in clock:
+        pass_by(name, 1001)
+    journal.add([Record(id="c")])
+    assert (journal.waiting().records, journal.shed()) == (1, {"too old in the journal": 2})
 
 
 def test_a_claim_is_void_when_its_process_is_gone(tmp_path: Path) -> None:
@@ -224,6 +254,43 @@ def test_a_journal_that_another_process_writes_to_is_not_left_for_the_temporary_
     other.execute("ROLLBACK")
     assert journal.add([Record(id="a")])
     assert (journal.path, list(spare.iterdir())) == (path, [])
+
+
+def test_what_the_temporary_folder_kept_comes_home(spare: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.write_text("no folder")
+    path = folder / "journal.db"
+    away = Journal(path, "target", 1_000_000, 60, spare=True)
+    away.add([Record(id=str(number)) for number in range(250)])
+    away.add([Record(id="mine")], claimed=True)
+    assert away.path != path
+    folder.unlink()
+
+    def elsewhere() -> Journal:
+        return Journal(tmp_path / "elsewhere" / "journal.db", "target", 1_000_000, 60, spare=True)
+
+    assert elsewhere().claim(10) == []  # another folder's, which may mean another store by the same name
+    home = Journal(path, "target", 1_000_000, 60, spare=True)
+    assert home.exists()
+    assert [record.id for record, _ in home.claim(1000)] == [str(number) for number in range(250)]
+    assert home.path == path
+    assert away.waiting().records == 1
+
+
+def test_stores_of_different_folders_are_different_in_one_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def name(journal: Path | None, store: str) -> str:
+        return journal_for(config_from({"journal": str(journal)} if journal else {}), store).target
+
+    names = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        here = "sqlite:///.autolog/logs.db"
+        names.append(name(Path("/var/shared/journal.db"), here))
+        assert name(None, here) == name(None, f"sqlite:///{tmp_path}/{folder}/.autolog/logs.db") == here
+    assert len(set(names)) == 2
 
 
 def test_losses_are_remembered_elsewhere_when_the_journal_cannot_take_them(spare: Path, tmp_path: Path) -> None:
