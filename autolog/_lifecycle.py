@@ -16,6 +16,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from os import kill  # before `before_own_end` replaces it
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
@@ -337,14 +338,25 @@ def flush_at_exit() -> None:
 
 
 def flush_at_sigterm() -> None:
-    """Make SIGTERM flush before it ends the process; only on the main thread, if the program does not handle it."""
+    """Flush before SIGTERM ends the process, by a handler unless the program has its own (on the main thread only).
+
+    A program with a handler of its own ends by an exit, which flushes, or by sending itself the signal again.
+    """
     with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
+        _native.before_own_end(_flush_elsewhere)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
-    # Flush on another thread: the interrupted main thread may hold a lock that flushing needs.
+    try:
+        _flush_elsewhere()
+    finally:
+        _end_by(number)
+
+
+def _flush_elsewhere() -> None:
+    """Flush on another thread and wait for it: the thread that a signal interrupts may hold a lock that this needs."""
     done = allocate_lock()
     done.acquire()
 
@@ -354,12 +366,9 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
         finally:
             done.release()
 
-    try:
-        with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread can be started
-            start_new_thread(flush, ())
-            done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
-    finally:
-        _end_by(number)
+    with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread can be started
+        start_new_thread(flush, ())
+        done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
 
 
 def _end_by(number: int) -> None:
@@ -367,7 +376,7 @@ def _end_by(number: int) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    kill(os.getpid(), number)
     signal.signal(number, _on_sigterm)  # still running: as process 1 of a container, default actions are ignored
 
 

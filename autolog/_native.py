@@ -1,4 +1,4 @@
-"""Threads, locks and sleeping, as they were when autolog was imported; and memory that a fork wipes.
+"""Threads, locks and sleeping, as they were when autolog was imported; signals; and memory that a fork wipes.
 
 gevent and eventlet replace those of the standard library by cooperative ones. If they do so after autolog was imported
 (`gunicorn -k gevent --preload`), a worker that mixes both kinds would be a greenlet blocked in a lock of the operating
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import functools
 import mmap
 import os
 import signal
@@ -28,6 +29,7 @@ __all__ = [
     "SimpleQueue",
     "Thread",
     "allocate_lock",
+    "before_own_end",
     "get_ident",
     "hold_signal",
     "process_mark",
@@ -189,3 +191,36 @@ def release_signal() -> None:
     before = _blocked.__dict__.pop("before", None)
     if before is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+#: The signals that ask a process to end, and end it by default.
+_ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
+
+
+@functools.cache
+def before_own_end(hook: Callable[[], Any]) -> None:
+    """Call `hook` from now on whenever the process ends itself by sending itself a signal that has its default action.
+
+    A program that handles a signal often ends so: it cleans up, restores the default action, and sends itself the
+    signal again, as uvicorn's workers do. No exit handler runs then.
+    """
+    os_kill, signal_raise_signal = os.kill, signal.raise_signal
+
+    def announce(number: int) -> None:
+        if isinstance(number, int) and number in _ENDING and signal.getsignal(number) is signal.SIG_DFL:
+            hook()
+
+    @functools.wraps(os_kill)
+    def kill(pid: int, signal: int, /) -> None:
+        if pid == os.getpid():
+            announce(signal)
+        return os_kill(pid, signal)
+
+    @functools.wraps(signal_raise_signal)
+    def raise_signal(signalnum: int, /) -> None:
+        announce(signalnum)
+        return signal_raise_signal(signalnum)
+
+    for module, function in ((os, kill), (signal, raise_signal)):
+        function.__module__ = module.__name__  # where it is found again, by pickle for one
+        setattr(module, function.__name__, function)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
@@ -441,6 +443,86 @@ def test_records_made_by_exit_handlers_that_run_after_ours(first: str, tmp_path:
         tmp_path,
     )
     assert names == [*(["early"] if first else []), "late 0", "late 1", "late 2"]
+
+
+#: How a program ends itself by a signal: what it does first, and at its end.
+OWN_ENDS = {
+    "raise_signal": ("", "signal.signal(15, signal.SIG_DFL)\nsignal.raise_signal(15)"),
+    "kill": ("", "signal.signal(15, signal.SIG_DFL)\nos.kill(os.getpid(), signal.SIGTERM)"),
+    "kill, SIGINT": ("", "signal.signal(2, signal.SIG_DFL)\nos.kill(os.getpid(), 2)"),
+    "on another thread": (
+        "",
+        "signal.signal(15, signal.SIG_DFL)\n"
+        "thread = threading.Thread(target=os.kill, args=(os.getpid(), 15))\nthread.start()\nthread.join()",
+    ),
+    "in its handler": ("signal.signal(15, again)", "os.kill(os.getpid(), 15)\ntime.sleep(10)"),
+    "what it was before": (
+        "before = signal.signal(15, lambda *_: None)",
+        "signal.signal(15, before)\nos.kill(os.getpid(), 15)",
+    ),
+}
+
+
+@posix
+@pytest.mark.parametrize("way", OWN_ENDS)
+def test_a_program_that_ends_itself_by_a_signal_loses_nothing(way: str, tmp_path: Path) -> None:
+    before, end = OWN_ENDS[way]
+    program = """
+import autolog, os, signal, threading, time
+
+def again(number, frame):
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+{before}
+autolog.configure()
+for number in range(200):
+    with autolog.span(str(number)): pass
+{end}
+"""
+    code, names, _ = named(program.format(before=before, end=end), tmp_path)
+    assert code == -(signal.SIGINT if "SIGINT" in way else signal.SIGTERM)
+    assert len(names) == 200
+
+
+ENDED_IN_ITS_LIFESPAN = """
+import asyncio, os, signal, threading, time, uvicorn
+
+async def application(scope, receive, send):
+    assert scope["type"] == "lifespan"
+    import autolog
+    autolog.configure()
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+    await receive()
+    for number in range(50):
+        with autolog.span(str(number)): pass
+    await send({"type": "lifespan.shutdown.complete"})
+
+config = uvicorn.Config(application, port=0, log_level="critical")
+asyncio.run(uvicorn.Server(config).serve())
+"""
+
+
+@posix
+def test_uvicorn_under_a_handler_of_its_own_loses_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn")
+    code, names, _ = named(ENDED_IN_ITS_LIFESPAN, tmp_path)
+    assert code == -signal.SIGTERM
+    assert len(names) == 50
+
+
+def test_functions_that_send_signals_stay_what_they_were() -> None:
+    _lifecycle.flush_at_sigterm()
+    kill, raise_signal = pickle.loads(pickle.dumps((os.kill, signal.raise_signal)))
+    assert (kill, raise_signal) == (os.kill, signal.raise_signal)
+    assert str(inspect.signature(os.kill)) == "(pid, signal, /)"
+    for wrong in ((), ("1", 2), (os.getpid(), []), (os.getpid(), 99_999)):
+        with pytest.raises((TypeError, OSError)):
+            os.kill(*wrong)
+    with pytest.raises(OSError):
+        signal.raise_signal(-1)
 
 
 @pytest.mark.parametrize("way", EXITS)
