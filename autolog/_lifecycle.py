@@ -343,19 +343,19 @@ def flush_at_sigterm() -> None:
     A program with a handler of its own ends by an exit, which flushes, or by sending itself the signal again.
     """
     with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
-        _native.before_own_end(_flush_elsewhere)
+        _native.before_own_end(flush_elsewhere)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
     try:
-        _flush_elsewhere()
+        flush_elsewhere()
     finally:
         _end_by(number)
 
 
-def _flush_elsewhere() -> None:
+def flush_elsewhere() -> None:
     """Flush on another thread and wait for it: the thread that a signal interrupts may hold a lock that this needs."""
     done = allocate_lock()
     done.acquire()

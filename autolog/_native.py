@@ -21,7 +21,7 @@ from collections.abc import Callable
 from queue import Empty
 from time import monotonic, sleep
 from types import BuiltinFunctionType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = [
     "Empty",
@@ -30,6 +30,7 @@ __all__ = [
     "Thread",
     "allocate_lock",
     "before_own_end",
+    "before_sudden_end",
     "get_ident",
     "hold_signal",
     "process_mark",
@@ -38,6 +39,9 @@ __all__ = [
     "start_new_thread",
     "wait_for_leaving",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 if isinstance(start_new_thread, BuiltinFunctionType):
     from _queue import SimpleQueue  # gevent may have replaced that of `queue`, even if it was told to leave threads
@@ -224,3 +228,27 @@ def before_own_end(hook: Callable[[], Any]) -> None:
     for module, function in ((os, kill), (signal, raise_signal)):
         function.__module__ = module.__name__  # where it is found again, by pickle for one
         setattr(module, function.__name__, function)
+
+
+@functools.cache
+def before_sudden_end(hook: Callable[[], Any]) -> None:
+    """Call `hook` from now on whenever `os._exit` or an exec ends the program without its exit handlers.
+
+    Not only programs in a hurry end so: children that were forked to run a job do (those of RQ and Airflow), and
+    servers that restart themselves (Tornado's autoreload).
+    """
+    for name in ("_exit", "execv", "execve"):  # which the other functions of the family call
+        setattr(os, name, _preceded(getattr(os, name), hook))
+
+
+def _preceded(function: Callable[P, R], hook: Callable[[], Any]) -> Callable[P, R]:
+    @functools.wraps(function)
+    def preceded(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            hook()
+        finally:  # whatever a signal handler has raised
+            result = function(*args, **named)  # returns only in tests
+        return result
+
+    preceded.__module__ = os.__name__  # where it is found again, by pickle for one
+    return preceded

@@ -513,6 +513,73 @@ def test_uvicorn_under_a_handler_of_its_own_loses_nothing(tmp_path: Path) -> Non
     assert len(names) == 50
 
 
+#: How a program ends without its exit handlers. Each ends with code 4.
+SUDDEN_ENDS = {
+    "os._exit": "os._exit(4)",
+    "on another thread": "threading.Thread(target=os._exit, kwargs={'status': 4}).start()\ntime.sleep(30)",
+    "in a handler": "signal.signal(15, lambda *_: os._exit(4))\nos.kill(os.getpid(), 15)\ntime.sleep(30)",
+    "exec": "os.execv(sys.executable, [sys.executable, '-c', 'raise SystemExit(4)'])",
+    "exec by a search": "os.execlp('sh', 'sh', '-c', 'exit 4')",
+    "exec in an environment": "os.execle('/bin/sh', 'sh', '-c', 'exit $CODE', {'CODE': '4'})",
+    "children": "if os.fork() == 0: work()\nelse: os.wait()\nos._exit(4)",
+    "children of a silent parent": "if os.fork() == 0: work()\nelse: os.wait()\nos._exit(4)",
+}
+
+
+@posix
+@pytest.mark.parametrize("way", SUDDEN_ENDS)
+def test_a_program_that_ends_without_exit_handlers_loses_nothing(way: str, tmp_path: Path) -> None:
+    first = "" if way == "children of a silent parent" else "work()"
+    program = f"""
+import autolog, os, signal, sys, threading, time
+autolog.configure()
+
+def work():
+    for number in range(200):
+        with autolog.span(str(number)): pass
+
+{first}
+{SUDDEN_ENDS[way]}
+"""
+    code, names, _ = named(program, tmp_path)
+    assert code == 4
+    assert len(names) == (400 if way == "children" else 200)
+
+
+def test_a_program_that_could_not_be_executed_goes_on(tmp_path: Path) -> None:
+    code, names, _ = named(
+        """
+        import autolog, os
+        for name in ("before", "after"):
+            with autolog.span(name): pass
+            try: os.execvp("/nonexistent", ["x"])
+            except FileNotFoundError: pass
+        """,
+        tmp_path,
+    )
+    assert (code, names) == (0, ["after", "before"])
+
+
+def test_functions_that_end_a_program_stay_what_they_were(tmp_path: Path) -> None:
+    code, _, _ = named(
+        """
+        import autolog, inspect, os, pickle
+        before = [os._exit, os.execv, os.execve]
+        with autolog.span("so that a worker runs"): pass
+        for function in before:
+            now = getattr(os, function.__name__)
+            assert inspect.unwrap(now) is function is not now
+            assert pickle.loads(pickle.dumps(now)) is now
+            assert str(inspect.signature(now)) == str(inspect.signature(function))
+            try: now(*["no"] * 4)
+            except TypeError: pass
+            else: raise AssertionError(now)
+        """,
+        tmp_path,
+    )
+    assert code == 0
+
+
 def test_functions_that_send_signals_stay_what_they_were() -> None:
     _lifecycle.flush_at_sigterm()
     kill, raise_signal = pickle.loads(pickle.dumps((os.kill, signal.raise_signal)))

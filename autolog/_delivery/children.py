@@ -1,4 +1,4 @@
-"""The last flush in children of multiprocessing and Celery, which skip `atexit` and end by `os._exit`."""
+"""The last flush in processes that skip `atexit`: children of multiprocessing and Celery, and whatever ends at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import sys
 from typing import Any
 
 from autolog import _lifecycle
+from autolog._native import before_sudden_end
 
 _finalizer: Any = None  # multiprocessing's, in a child
 _follows_multiprocessing = False
 
 
 def flush_before_child_exits() -> None:
-    """Flush when this process ends, if it is a child of multiprocessing or Celery, and when its children end."""
+    """Flush when this process or one of its children ends other than by an exit."""
+    before_sudden_end(_lifecycle.flush_elsewhere)
     _follow_multiprocessing()
     signals = sys.modules.get("celery.signals")
     if signals is not None:
