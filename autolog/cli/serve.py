@@ -30,6 +30,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: How long a start looks for damage of the store, in seconds, while the server runs: a large file is checked in part,
 #: because its write-ahead log cannot be emptied meanwhile.
 CHECK_SECONDS = 10.0
+#: The bytes of a response that the system takes before it has sent them to the client. Without a limit that can be 4 MB
+#: for each client that takes nothing, and what a slow one takes is only seen after a third of them.
+UNSENT = 128 * 1024
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
@@ -202,10 +205,13 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         problem = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
         raise AutologError(f"cannot listen on {host}:{port}: {problem}; choose another address") from error
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # inherited by the connections
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+    return listening
 
 
 def _limits(options: dict[str, Any]) -> Limits:

@@ -49,6 +49,8 @@ class BoundedHeadProtocol(Protocol):
     _headers = 0
     _head = 0  # bytes of header names and values
     _too_large = False
+    #: When it was opened, or a request last began or was answered.
+    since = 0.0
 
     def data_received(self, data: bytes) -> None:
         data = self.unrepeated(data)
@@ -78,6 +80,7 @@ class BoundedHeadProtocol(Protocol):
         if len(self.pipeline) >= PIPELINED or not self._names_one_host():
             raise _Refused
         self._unparsed = 0
+        self.since = self.loop.time()
         super().on_headers_complete()
 
     def _names_one_host(self) -> bool:
@@ -115,11 +118,16 @@ _Bounded: Any = BoundedHeadProtocol if hasattr(Protocol, "on_header") else Proto
 
 
 class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
-    """A connection that is closed if no request arrives in time, or if its place is needed for another one."""
+    """A connection that is closed if no request arrives in time, if the client takes nothing of what is sent to it, or
+    if its place is needed for another one.
+    """
 
     most: int
     idle_seconds: float
     _timer: asyncio.TimerHandle | None = None
+    _pauses = 0
+    _unsent = (0, 0)  # the number of pauses before, and the bytes that are still to be sent
+    _taken = 0.0  # when the client was last seen to take any of them
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -129,12 +137,15 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
             others = [
                 connection
                 for connection in self.connections
-                if isinstance(connection, IdleTimeoutProtocol) and connection.may_go
+                if isinstance(connection, IdleTimeoutProtocol) and connection.may_go and connection is not self
             ]
-            for connection in sorted(others, key=lambda connection: (not connection.idle, connection.since))[
-                : len(self.connections) - self.most
-            ]:
-                connection.transport.close()
+            others.sort(key=lambda connection: connection.since)
+            for connection in (*others, self)[: len(self.connections) - self.most]:
+                connection.transport.abort()  # closing it would wait for a client that takes nothing
+
+    def pause_writing(self) -> None:
+        self._pauses += 1
+        super().pause_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -158,14 +169,23 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
     @property
     def may_go(self) -> bool:
-        """Whether the connection may be closed in favour of others: it is not serving a request with a valid key."""
-        return self.idle or not self.cycle.scope.get("state", {}).get("admitted")
+        """Whether the connection may be closed in favour of others: it is not serving a request with a valid key, or
+        waits for the client to take the reply.
+        """
+        return self.idle or self.flow.write_paused or not self.cycle.scope.get("state", {}).get("admitted")
 
     def _time_out(self) -> None:
         """Close the connection if it was idle for long enough, else later: a timer per request would cost more."""
-        left = self.since + self.idle_seconds - self.loop.time() if self.idle else self.idle_seconds
+        now = self.loop.time()
+        unsent = self._pauses, self.transport.get_write_buffer_size()
+        if not unsent[1] or unsent != self._unsent:  # without a new pause, bytes are only taken from the buffer
+            self._unsent, self._taken = unsent, now
+        last = self._taken if unsent[1] else self.since if self.idle else now
+        left = last + self.idle_seconds - now
         if left > 0:
             self._timer = self.loop.call_later(left, self._time_out)
+        elif unsent[1]:
+            self.transport.abort()
         elif not self.transport.is_closing():
             self.transport.close()
 

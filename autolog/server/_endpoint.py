@@ -29,6 +29,7 @@ from autolog.server._auth import authorise, headers_of, key_in_body, key_of, pro
 from autolog.server._bodies import read_body
 from autolog.server._call import Call, Interface, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Principal
+from autolog.server._limits import Load
 from autolog.server._login import NAMED
 from autolog.server._services import Services
 from autolog.server._writer import DeferredChange
@@ -42,6 +43,8 @@ ON_WRITER_THREAD = 256 * 1024
 SESSION_COOKIE = "autolog_session_{port}"
 
 #: The methods whose requests may have a body.
+#: Longer responses are sent in pieces of this many bytes, each when the client has taken most of what came before.
+PIECE = 64 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NOBODY = Principal("", ANY_PROJECT, frozenset())
 
@@ -53,12 +56,14 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
         started = perf_counter()
         try:
             reply = await _reply_to(request, route, services)
+            response = encode(reply, services, head=request.method == "HEAD")
         except Exception as error:  # noqa: BLE001 - every error becomes a reply in the route's shape
             reply = refusal(request, route, error)
+            response = encode(reply)
         if route.session:
             gc.collect(0)  # macros of templates refer to themselves, and keep the logs that the page shows
         note_served(request, route, services, reply.status, perf_counter() - started)
-        return encode(reply, services, head=request.method == "HEAD")
+        return response
 
     return handle
 
@@ -108,7 +113,8 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         result = route.handler(call)
         quick: Reply = await result if isawaitable(result) else result  # type: ignore[assignment]
         return quick
-    with services.load.request() as share:
+    load = services.reading if route.scope == "read" else services.load
+    with load.request() as share:
         share.hold(len(call.body))
         if body is None and request.method in _WITH_BODY:
             call.body = await read_body(request.receive, headers, services.limits, share)
@@ -148,7 +154,7 @@ async def _admit(
     """
     wanted = headers.get("x-autolog-project")
     if route.signed:
-        found, wanted = await services.in_thread(False, signer, services, request, route)
+        found, wanted = await services.look_up(signer, services, request, route)
         problem = "this address is not valid, or has expired"
         return _Admission(authorise(found, route.scope, services.rates, problem), wanted)
     if route.open:
@@ -248,7 +254,8 @@ def encode(reply: Reply, services: Services | None = None, head: bool = False) -
     """Turn a reply into an ASGI response. Every response has a content type, because some clients fail without one."""
     if services is not None and reply.comes_in_pieces:
         return Whole(reply, b"") if head else _Streamed(reply, services)
-    return whole(reply)
+    response = whole(reply)
+    return _Long(response, services.reading) if services is not None and len(response.body) > PIECE else response
 
 
 def whole(reply: Reply) -> Whole:
@@ -277,7 +284,32 @@ class Whole:
         await send({"type": "http.response.body", "body": self.body})
 
 
-@functools.cache
+class _Long:
+    """A complete response that is sent as the client takes it, and counts towards the bodies in memory until then.
+
+    Raises:
+        Fault: 503, if there are too many bodies in memory.
+    """
+
+    __slots__ = ("_load", "_response")
+
+    def __init__(self, response: Whole, load: Load) -> None:
+        self._response = response
+        self._load = load
+        load.add(len(response.body))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - an ASGI application
+        response, size = self._response, len(self._response.body)
+        try:
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            for at in range(0, size, PIECE):
+                piece = response.body[at : at + PIECE]
+                await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < size})
+        finally:
+            self._load.add(-size)
+
+
+@functools.lru_cache(maxsize=64)  # some are those of stored media
 def _content_type(declared: str) -> bytes:
     """Return a content type as it is sent: text types get a charset of UTF-8."""
     text = declared.startswith("text/") and "charset=" not in declared
@@ -303,8 +335,8 @@ class _Streamed(StreamingResponse):
 async def _on_threads(pieces: Iterator[bytes], services: Services) -> AsyncIterator[bytes]:
     """Read an iterator on a thread pool. A piece counts towards the bodies in memory until the client has taken it."""
     while (piece := await services.next_piece(pieces)) is not None:
-        services.load.add(len(piece))
+        services.reading.add(len(piece))
         try:
             yield piece
         finally:
-            services.load.add(-len(piece))
+            services.reading.add(-len(piece))

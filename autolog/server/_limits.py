@@ -37,16 +37,18 @@ class Limits:
         batch_items: the most records in one native batch, Portkey array or span batch, rejected ones included.
         requests_per_second: the rate for each key, with bursts of twice as many; 0 for no limit.
         body_seconds: the longest that a client may take to send a body, in seconds.
-        memory_bytes: the total size of all bodies that the server holds, of requests and of streamed replies, in bytes;
-            requests beyond that are answered with 503.
+        memory_bytes: the total size of all bodies that the server holds, of requests and of long replies, in bytes;
+            requests beyond that are answered with 503. Requests that read may hold half of it.
         requests: the most requests that are served or wait at the same time; further ones are answered with 503.
+            Requests that read may be half of them.
         streams: the most replies that are streamed at the same time (`/api/v1/tail`, the live list of logs, lists and
             exports with bodies); further ones are answered with 503.
         pending_writes: the most writes that wait for the store; further ones are answered with 503.
         delete_all: whether Cloudflare's delete call without filters deletes everything, as it does at the vendor.
-        connections: the most open connections (`autolog serve`); beyond that, the longest idle one is closed, or else
-            the one that has waited longest without a valid key.
-        idle_seconds: how long a connection may stay open without a request (`autolog serve`), in seconds.
+        connections: the most open connections (`autolog serve`); beyond that, the one is closed that has waited
+            longest: idle, without a valid key, or for its client to take a reply.
+        idle_seconds: how long a connection may stay open without a request, or its client take nothing of a reply
+            (`autolog serve`), in seconds.
     """
 
     body_bytes: int = 32 * 1024 * 1024
@@ -61,6 +63,10 @@ class Limits:
     delete_all: bool = True
     connections: int = 1_000
     idle_seconds: float = 15
+
+    def of_reading(self) -> Limits:
+        """Return the limits for all requests that only read, which leave room for those that write."""
+        return replace(self, requests=max(1, self.requests // 2), memory_bytes=self.memory_bytes // 2)
 
     def anonymous(self) -> Limits:
         """Return the limits for a request that is read before its key is known."""
@@ -99,10 +105,14 @@ class RateLimiter:
 
 
 class Load:
-    """The current load: requests, streamed replies, and the bytes of bodies in memory."""
+    """The current load: requests, streamed replies, and the bytes of bodies in memory.
 
-    def __init__(self, limits: Limits) -> None:
+    A load may be a part of a whole one, which then counts the same requests and bytes, and has limits of its own.
+    """
+
+    def __init__(self, limits: Limits, whole: Load | None = None) -> None:
         self._limits = limits
+        self._whole = whole
         self._lock = threading.Lock()
         self.requests = 0
         self.streams = 0
@@ -116,7 +126,15 @@ class Load:
         """
         if self.requests >= self._limits.requests:
             raise Fault(503, "the server has too many requests at once; try again later", retry_after=1)
+        if self._whole is not None:
+            self._whole.request()
         return Share(self)
+
+    def count(self, requests: int) -> None:
+        """Add to the number of requests. To be called on the event loop's thread."""
+        self.requests += requests
+        if self._whole is not None:
+            self._whole.count(requests)
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -145,6 +163,8 @@ class Load:
         with self._lock:
             if size > 0 and self.bytes + size > self._limits.memory_bytes:
                 raise Fault(503, "the server is holding too many bodies; try again later", retry_after=1)
+            if self._whole is not None:
+                self._whole.add(size)
             self.bytes += size
 
 
@@ -166,11 +186,11 @@ class Share:
 
     def begin(self) -> None:
         """Count the request from now on."""
-        self._load.requests += 1
+        self._load.count(1)
 
     def end(self) -> None:
         """Stop counting the request and its body."""
-        self._load.requests -= 1
+        self._load.count(-1)
         self.release()
 
     def hold(self, size: int) -> None:

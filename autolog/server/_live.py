@@ -44,5 +44,5 @@ async def _events(call: Call, query: Query, after: int, encode: Callable[[Record
         await asyncio.sleep(INTERVAL)
         if monotonic() - checked > RECHECK:
             checked = monotonic()
-            if not await services.in_thread(False, call.still_valid):
+            if not await services.look_up(call.still_valid):
                 return

@@ -32,6 +32,8 @@ T = TypeVar("T")
 THREADS = 40
 #: The number of threads that read streamed replies; each may hold a whole record.
 READERS = 4
+#: The number of threads that look up who makes a request, which must not wait for those that read.
+LOOKUPS = 1
 
 
 class Services:
@@ -56,6 +58,7 @@ class Services:
         self.doorway = Doorway(limits)
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
+        self.reading = Load(limits.of_reading(), self.load)
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)
@@ -66,11 +69,16 @@ class Services:
         self.watch = Watch(store, self.writer, self.notifier)
         self._refreshing = asyncio.Lock()
         self._readers = CapacityLimiter(READERS)
+        self._lookups = CapacityLimiter(LOOKUPS)
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread of the pool for requests that write, or of the one for requests that read."""
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
+
+    async def look_up(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that finds out who makes a request on a thread of its own."""
+        return await anyio.to_thread.run_sync(function, *args, limiter=self._lookups)
 
     async def next_piece(self, pieces: Iterator[bytes]) -> bytes | None:
         """Return the next piece of a reply, or None at its end."""
@@ -90,6 +98,6 @@ class Services:
         if self.keyring.fresh and (known or not sessions):
             return
         async with self._refreshing:
-            await self.in_thread(False, self.refresh_keys)
+            await self.look_up(self.refresh_keys)
             if sessions:
-                await self.in_thread(False, self.sessions.refresh, unknown and not self.sessions.recent)
+                await self.look_up(self.sessions.refresh, unknown and not self.sessions.recent)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import uvicorn
-from live import KEY
+from live import KEY, live
 from waiting import until
 
 from autolog.server import Limits, create_app
@@ -123,6 +123,56 @@ def test_connections_whose_request_shows_no_key_give_way_to_others(port: int) ->
             headers = {"x-api-key": KEY}
             url = f"http://127.0.0.1:{port}/api/v1/records"
             assert httpx2.post(url, json=body, headers=headers, timeout=5).status_code == 200
+
+
+def unread(port: int, request: bytes, stack: ExitStack) -> socket.socket:
+    """Return a connection on which a request was sent whose response its client does not read."""
+    client = stack.enter_context(socket.socket())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.connect(("127.0.0.1", port))
+    client.sendall(request)
+    return client
+
+
+def test_connections_whose_client_takes_no_response_give_way_to_others(port: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(30):
+            unread(port, b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * (PIPELINED + 1), stack)
+        for _ in range(5):
+            assert httpx2.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200
+
+
+def large_record(url: str) -> None:
+    """Store a record whose body is much larger than what is held for a connection."""
+    body = [{"id": "large", "response_body": "x" * 3_000_000}]
+    assert httpx2.post(f"{url}/api/v1/records", json=body, headers={"x-api-key": KEY}, timeout=30).status_code == 200
+
+
+LARGE = b"GET /api/v1/records/large HTTP/1.1\r\nhost: x\r\nx-api-key: %s\r\n\r\n" % KEY.encode()
+
+
+def test_a_client_that_takes_nothing_is_disconnected(tmp_path: Path) -> None:
+    with live(tmp_path / "s.db", Limits(idle_seconds=0.5)) as server, ExitStack() as stack:
+        large_record(server.url)
+        client = unread(int(server.url.rpartition(":")[2]), LARGE, stack)
+        until(lambda: server.services.reading.bytes > 0)  # being sent
+        until(lambda: server.services.reading.bytes == 0)
+        with pytest.raises(ConnectionError):
+            while client.recv(1_000_000):
+                pass
+            raise ConnectionError
+
+
+def test_a_client_that_takes_a_response_slowly_gets_all_of_it(tmp_path: Path) -> None:
+    with live(tmp_path / "s.db", Limits(idle_seconds=1)) as server, ExitStack() as stack:
+        large_record(server.url)
+        last = LARGE.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+        client = unread(int(server.url.rpartition(":")[2]), last, stack)
+        size, begun = 0, time.monotonic()
+        while part := client.recv(100_000):
+            size += len(part)
+            time.sleep(max(0.0, begun + size / 1_000_000 - time.monotonic()))
+        assert size > 3_000_000
 
 
 HOSTS = {

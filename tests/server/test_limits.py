@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
+import httpx2
+import pytest
 from dialects.samples import Server
-from live import KEY
+from live import KEY, live
 from starlette.testclient import TestClient
+from waiting import until
 
+from autolog._record.record import Record
 from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
+from autolog.server._services import THREADS
 from autolog.stores._contract import Store
 
 
@@ -34,6 +45,55 @@ def test_limits(server: Server) -> None:
     assert (
         server.call("POST", "/v1/traces", b"x", headers={"content-type": "application/x-protobuf"}).status_code == 400
     )
+
+
+@pytest.mark.parametrize("readers", [THREADS, 60])
+def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, readers: int) -> None:
+    """As long as they are served, whether they use all threads or all places of requests that read."""
+    going, done = threading.Semaphore(0), threading.Event()
+
+    def slow(*_: Any) -> list[Record]:
+        going.release()
+        done.wait(60)
+        return []
+
+    with (
+        live(tmp_path / "s.db", Limits(requests=100)) as server,
+        httpx2.Client(base_url=server.url, timeout=60) as client,
+    ):
+        client.headers["x-api-key"] = KEY
+        server.store.find = slow  # type: ignore[method-assign]
+        with ThreadPoolExecutor(readers) as pool:
+            reads = [pool.submit(client.get, "/api/v1/records") for _ in range(readers)]
+            try:
+                for _ in range(THREADS):
+                    assert going.acquire(timeout=30)
+                services = server.services
+                until(lambda: services.reading.requests == services.load.requests == min(readers, 50))
+                until(lambda: sum(read.done() for read in reads) == readers - min(readers, 50))
+                services.keyring._read_at = -math.inf  # to be read again before the next request
+                with httpx2.Client(base_url=server.url, headers=client.headers, timeout=10) as writer:
+                    assert writer.post("/api/v1/records", json=[{"id": "r", "name": "r"}]).status_code == 200
+            finally:
+                done.set()
+            statuses = [read.result().status_code for read in reads]
+        assert statuses.count(503) == max(0, readers - 50)
+        assert services.load.requests == services.reading.requests == 0
+
+
+def test_long_replies_of_readers_leave_memory_to_those_who_write(tmp_path: Path) -> None:
+    """Of 40 MB a response of 15 MB is within the half that readers have; a second one is not, until that was taken."""
+    large = [{"id": "large", "response_body": "x" * 15_000_000}]
+    with live(tmp_path / "s.db", Limits(memory_bytes=40_000_000)) as server, ExitStack() as stack:
+        client = stack.enter_context(httpx2.Client(base_url=server.url, headers={"x-api-key": KEY}, timeout=30))
+        assert client.post("/api/v1/records", json=large).status_code == 200
+        first = stack.enter_context(client.stream("GET", "/api/v1/records/large"))
+        assert first.status_code == 200
+        assert client.get("/api/v1/records/large").status_code == 503
+        assert client.post("/api/v1/records", json=[{**large[0], "id": "other"}]).status_code == 200
+        first.read()
+        until(lambda: server.services.load.bytes == 0)
+        assert client.get("/api/v1/records/large").status_code == 200
 
 
 def test_rate_limit(store: Store) -> None:

@@ -14,6 +14,7 @@ the process if it does not end.
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import sqlite3
@@ -31,6 +32,8 @@ from autolog.stores.sqlite._rows import COLUMNS, TIMES
 
 #: Limits in bytes: of memory, a temporary file, a text and a statement.
 _MEMORY, _FILE, _TEXT, _STATEMENT = 1024**3, 512 * 1024**2, 16 * 1024**2, 100_000
+#: By how much the process yields to others, such as the server.
+_NICE = 10
 #: The functions that a statement may call.
 _FUNCTIONS = frozenset(
     """
@@ -69,6 +72,7 @@ def _limit_process(seconds: float) -> None:
         import resource
     except ImportError:  # Windows, where only the parent limits this process
         return
+    os.nice(_NICE)
     for kind, bound in (
         (resource.RLIMIT_AS, _MEMORY),
         (resource.RLIMIT_FSIZE, _FILE),
