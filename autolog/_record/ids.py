@@ -41,3 +41,11 @@ def new_record_id(epoch_ms: int) -> str:
     value = (epoch_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | new_bits(12) << 64 | 0b10 << 62 | new_bits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def within(project: str, name: str) -> str:
+    """Return a name that is unique among all projects, for something that is called `name` in its own.
+
+    A slash in the name of a project is escaped, or `a/b` in the project `c` would be `b` in the project `c/a`.
+    """
+    return f"{project.replace('%', '%25').replace('/', '%2F')}/{name}"

@@ -13,6 +13,7 @@ from autolog._guard import guard
 from autolog._pricing.budgets import Budget, Budgets
 from autolog._pricing.ledger import Accounts, Ledger
 from autolog._pricing.run_budget import reserved_words
+from autolog._record.ids import within
 from autolog._record.record import Record
 from autolog.server._keys import Keyring
 from autolog.server._projects import ProjectSettings
@@ -77,7 +78,7 @@ class Spending:
         if budgets is None:
             return
         for record in records:
-            budgets.account(record, record.cost or 0.0, f"{record.project}/{record.id}")
+            budgets.account(record, record.cost or 0.0, within(record.project, record.id))
         if self._shared and monotonic() - self._looked > EVERY:
             self._looked = monotonic()
             with guard("looking up what was spent"):
@@ -100,8 +101,8 @@ class Spending:
             return None
         held = self._budgets.claims(call)
         claims = [budget.claim(value) for budget, value in held]
-        name = f"{call.project}/{call.id}" if call.id else ""
-        refused = self._ledger.reserve(f"{call.project}/{number}", claims, bound, seconds, name)
+        name = within(call.project, call.id) if call.id else ""
+        refused = self._ledger.reserve(within(call.project, number), claims, bound, seconds, name)
         if refused is None:
             return None
         budget, value = held[refused.claim]
@@ -110,7 +111,7 @@ class Spending:
     def settle(self, number: str, project: str, cost: float) -> None:
         """Replace a reservation by the call's actual cost in dollars; 0 releases it."""
         if self._ledger is not None:
-            self._ledger.settle(f"{project}/{number}", cost)
+            self._ledger.settle(within(project, number), cost)
 
     def _claim(self, budget: Budget, value: str) -> bool:
         """Return whether this server is the one to act on a budget in this period: the last one to write a claim is."""

@@ -43,6 +43,9 @@ ON_WRITER_THREAD = 256 * 1024
 SESSION_COOKIE = "autolog_session_{port}"
 
 #: The methods whose requests may have a body.
+#: The header of replies that do not say otherwise. A cache may keep what was asked for with a key in a header that it
+#: does not know; only `Authorization` forbids that by itself (RFC 9111, 3.5).
+NOT_CACHED = (b"cache-control", b"no-store")
 #: Longer responses are sent in pieces of this many bytes, each when the client has taken most of what came before.
 PIECE = 64 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -274,6 +277,8 @@ class Whole:
         headers = [(b"content-type", _content_type(reply.content_type))]
         if body is not None:
             headers.append((b"content-length", b"%d" % len(body)))
+        if "cache-control" not in reply.headers:
+            headers.append(NOT_CACHED)
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
         self.status = reply.status
         self.headers = headers
@@ -321,7 +326,7 @@ class _Streamed(StreamingResponse):
 
     def __init__(self, reply: Reply, services: Services) -> None:
         pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
-        super().__init__(pieces, reply.status, {**reply.headers}, reply.content_type)
+        super().__init__(pieces, reply.status, {"cache-control": "no-store", **reply.headers}, reply.content_type)
         self._load = services.load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

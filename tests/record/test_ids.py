@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from autolog import autolog
-from autolog._record.ids import format_span, format_trace, new_record_id, new_span
+from autolog._record.ids import format_span, format_trace, new_record_id, new_span, within
 from autolog.testing import Records
 
 
@@ -40,3 +40,11 @@ def test_record_ids_are_uuids_that_sort_by_time() -> None:
 def test_ids_of_spans_and_traces_have_the_sizes_of_w3c() -> None:
     assert all(0 < new_span() < 2**64 for _ in range(1000))
     assert (len(format_span(1)), len(format_trace(1))) == (16, 32)
+
+
+def test_no_two_projects_share_a_name() -> None:
+    pairs = [
+        (project, name) for project in ("a", "a/b", "a%2Fb", "a%", "") for name in ("c", "b/c", "/c", "2Fb/c", "a/c")
+    ]
+    assert len({within(*pair) for pair in pairs}) == len(pairs)
+    assert within("shop", "x/y") == "shop/x/y"

@@ -176,6 +176,28 @@ def test_a_key_of_another_project_reads_and_changes_nothing(server: Live, beta: 
     assert [row for row in before if row not in after] == []
 
 
+def test_a_project_has_nothing_of_one_whose_name_begins_with_its_own(server: Live) -> None:
+    inner, outer = (new_key(server, project, ALL_SCOPES) for project in ("alpha/b", "alpha"))
+    with client(server, inner) as session:
+        session.post("/sessions", json={"name": "runs", "description": CONTENT}).raise_for_status()
+        prompt = {"path": "p", "prompt": {"model": "m", "template": CONTENT}, "output": "x"}
+        file = session.post("/v5/prompts/log", json=prompt).raise_for_status().json()["prompt_id"]
+    with client(server, outer) as session:
+        assert CONTENT not in session.post("/sessions", json={"name": "b/runs"}).raise_for_status().text
+        assert session.post("/v5/prompts/log", json={"id": f"b/{file}", "output": "x"}).status_code == 404
+    with client(server, inner) as session:
+        assert CONTENT in session.get("/sessions").text
+
+
+def test_replies_are_not_kept_by_caches(server: Live) -> None:
+    with client(server, KEY) as session:
+        for path in ("records", "records/rec-a", "aggregate", "keys", "projects", "nothing"):
+            assert session.get(f"/api/v1/{path}").headers["cache-control"] == "no-store"
+        assert session.post("/api/v1/keys", json={"name": "k"}).headers["cache-control"] == "no-store"
+        assert session.get("/v5/logs?file_id=logs").headers["cache-control"] == "no-store"
+        assert session.get("/ui/static/app.js").headers["cache-control"] == "max-age=3600"
+
+
 def test_the_other_project_is_there_to_be_read_by_a_key_of_its_own_that_only_reads(server: Live) -> None:
     fill(server)  # keys that may write have changed the record
     key = new_key(server, "alpha", ["read"])
@@ -223,6 +245,7 @@ CHANGES = [route for route in PAGES if route.method in SENDS]
 @pytest.mark.parametrize("headers", [
     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "cross-site", "origin": "{url}"},
     {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "{url}.evil.example"}, {"sec-fetch-site": "Cross-Site"},
+    {"origin": "http://["}, {"origin": ""}, {"origin": "{url}/evil"},
 ], ids=str)  # fmt: skip
 def test_no_other_site_changes_anything_through_a_page(server: Live, route: Route, headers: dict[str, str]) -> None:
     before = kept_of_alpha(server)

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from autolog._reading.describe import preview
+from autolog._record.ids import within
 from autolog._record.record import Record
 from autolog.dialects._convert import format_time, from_body, parse_time, text_of
 from autolog.dialects._fault import Fault, Json
@@ -39,7 +40,7 @@ def encode_info(batch_items: int, body_bytes: int) -> Json:
 
 def session_id(project: str, name: str) -> str:
     """Return an id for one of LangSmith's projects, of which only the name is stored."""
-    return _uuid(f"{project}/{name}")
+    return _uuid(within(project, name))
 
 
 def _uuid(value: str) -> str:

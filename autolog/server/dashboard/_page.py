@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import jinja2
 from starlette.requests import Request
@@ -147,7 +147,8 @@ def check_same_site(call: Call) -> None:
     if site is not None:
         is_same_site = site in {"same-origin", "none"}
     else:
-        is_same_site = origin is None or urlsplit(origin).netloc in {host, call.headers.get("x-forwarded-host")}
+        own = {host, call.headers.get("x-forwarded-host")}
+        is_same_site = origin is None or origin.partition("://")[2] in own - {"", None}
     if not is_same_site:
         names = f": {origin[:100]}, not {(host or '')[:100]}" if origin else ""
         raise Fault(403, f"This was sent from another site{names}. A proxy must pass on the Host header and its port.")

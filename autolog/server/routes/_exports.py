@@ -14,6 +14,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from time import time
 
+from autolog._record.ids import within
 from autolog.dialects import portkey as dialect
 from autolog.dialects._convert import new_uuid, parse_time, text_of
 from autolog.dialects._fault import Fault, Json, parse_json
@@ -58,7 +59,7 @@ def _check_size(export: Json) -> None:
 def _free_place(store: Store, project: str) -> str:
     """Return a place without an export, or else the place of the oldest one."""
     taken = {place: str(export["created_at"]) for place, export in store.documents(_KIND).items()}
-    return min((f"{project}/{number}" for number in range(MOST)), key=lambda place: taken.get(place, ""))
+    return min((within(project, str(number)) for number in range(MOST)), key=lambda place: taken.get(place, ""))
 
 
 def _exports(store: Store) -> dict[str, tuple[str, Json]]:

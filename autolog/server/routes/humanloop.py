@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from autolog._record.ids import within
 from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._fault import Fault, Json
@@ -33,7 +34,7 @@ def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
         records = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
         if records:
             return records[0]
-        kept = store.documents(_FILE).get(f"{project}/{file_id}")
+        kept = store.documents(_FILE).get(within(project, file_id))
         if kept is None:
             return None
         return Record(id="", prompt_id=file_id, prompt_name=kept["path"], prompt_template=kept["settings"])
@@ -52,7 +53,7 @@ def _keep_file(call: Call, record: Record) -> None:
     name, known = record.prompt_id or "", _kept_files.setdefault(call.services, set())
     if (call.project, name) in known:
         return
-    key = f"{call.project}/{name}"
+    key = within(call.project, name)
     if key not in call.store.documents(_FILE):
         kept = {"path": record.prompt_name, "settings": record.prompt_template}
         call.write(lambda store: store.put_document(_FILE, key, kept))
