@@ -560,6 +560,21 @@ def test_a_program_that_could_not_be_executed_goes_on(tmp_path: Path) -> None:
     assert (code, names) == (0, ["after", "before"])
 
 
+@posix
+def test_a_child_that_only_runs_another_program_flushes_nothing(tmp_path: Path) -> None:
+    program = """
+import autolog, os
+from autolog import _lifecycle
+with autolog.span("a"): pass
+_lifecycle.flush_elsewhere = lambda: print("flushed by", "child" if child == 0 else "parent", flush=True)
+child = os.fork()
+if child == 0: os.execlp("true", "true")
+os.wait()
+os._exit(0)
+"""
+    assert run(program, tmp_path).stdout == "flushed by parent\n"
+
+
 def test_functions_that_end_a_program_stay_what_they_were(tmp_path: Path) -> None:
     code, _, _ = named(
         """

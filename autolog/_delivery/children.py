@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,16 +11,25 @@ from autolog._native import before_sudden_end
 
 _finalizer: Any = None  # multiprocessing's, in a child
 _follows_multiprocessing = False
+_recording = 0  # the process in which a worker was last started
 
 
 def flush_before_child_exits() -> None:
     """Flush when this process or one of its children ends other than by an exit."""
-    before_sudden_end(_lifecycle.flush_elsewhere)
+    global _recording
+    _recording = os.getpid()
+    before_sudden_end(_flush_at_sudden_end)
     _follow_multiprocessing()
     signals = sys.modules.get("celery.signals")
     if signals is not None:
         # A worker process that has done its last task (`--max-tasks-per-child`) is killed soon after this signal.
         signals.worker_process_shutdown.connect(_flush, dispatch_uid="autolog")
+
+
+def _flush_at_sudden_end() -> None:
+    """Flush if this process has recorded anything; a child that was forked to run another program has not."""
+    if _recording == os.getpid():
+        _lifecycle.flush_elsewhere()
 
 
 def _flush(**_: Any) -> None:
