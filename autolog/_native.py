@@ -20,8 +20,8 @@ from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 from queue import Empty
 from time import monotonic, sleep
-from types import BuiltinFunctionType
-from typing import Any, ParamSpec, TypeVar
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
 
 __all__ = [
     "Empty",
@@ -39,9 +39,6 @@ __all__ = [
     "start_new_thread",
     "wait_for_leaving",
 ]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 if isinstance(start_new_thread, BuiltinFunctionType):
     from _queue import SimpleQueue  # gevent may have replaced that of `queue`, even if it was told to leave threads
@@ -208,26 +205,17 @@ def before_own_end(hook: Callable[[], Any]) -> None:
     A program that handles a signal often ends so: it cleans up, restores the default action, and sends itself the
     signal again, as uvicorn's workers do. No exit handler runs then.
     """
-    os_kill, signal_raise_signal = os.kill, signal.raise_signal
 
-    def announce(number: int) -> None:
+    def before_signal(number: object = None, *_: object) -> None:
         if isinstance(number, int) and number in _ENDING and signal.getsignal(number) is signal.SIG_DFL:
             hook()
 
-    @functools.wraps(os_kill)
-    def kill(pid: int, signal: int, /) -> None:
+    def before_kill(pid: object = None, number: object = None, *_: object) -> None:
         if pid == os.getpid():
-            announce(signal)
-        return os_kill(pid, signal)
+            before_signal(number)
 
-    @functools.wraps(signal_raise_signal)
-    def raise_signal(signalnum: int, /) -> None:
-        announce(signalnum)
-        return signal_raise_signal(signalnum)
-
-    for module, function in ((os, kill), (signal, raise_signal)):
-        function.__module__ = module.__name__  # where it is found again, by pickle for one
-        setattr(module, function.__name__, function)
+    _precede(os, "kill", before_kill)
+    _precede(signal, "raise_signal", before_signal)
 
 
 @functools.cache
@@ -238,17 +226,20 @@ def before_sudden_end(hook: Callable[[], Any]) -> None:
     servers that restart themselves (Tornado's autoreload).
     """
     for name in ("_exit", "execv", "execve"):  # which the other functions of the family call
-        setattr(os, name, _preceded(getattr(os, name), hook))
+        _precede(os, name, lambda *_: hook())
 
 
-def _preceded(function: Callable[P, R], hook: Callable[[], Any]) -> Callable[P, R]:
+def _precede(module: ModuleType, name: str, hook: Callable[..., object]) -> None:
+    """Make a module's function call `hook` with its positional arguments first, and go on whatever that raises."""
+    function = getattr(module, name)
+
     @functools.wraps(function)
-    def preceded(*args: P.args, **named: P.kwargs) -> R:
+    def preceded(*args: Any, **named: Any) -> Any:
         try:
-            hook()
-        finally:  # whatever a signal handler has raised
-            result = function(*args, **named)  # returns only in tests
+            hook(*args)
+        finally:
+            result = function(*args, **named)
         return result
 
-    preceded.__module__ = os.__name__  # where it is found again, by pickle for one
-    return preceded
+    preceded.__module__ = module.__name__  # where it is found again, by pickle for one
+    setattr(module, name, preceded)
