@@ -32,12 +32,10 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     autolog run celery -A app worker
     autolog run python app.py
     """
-    interpreter = None if module else _interpreter(program)
-    if interpreter is not None:
+    command = None if module else _command(program)
+    if command is not None:
         _patch_children(os.environ)
-        os.execv(interpreter, [program, *arguments])  # noqa: S606 - the program that the user named
-    if not module:
-        program = _file_of(program)
+        os.execv(command[0], [*command[1], *arguments])  # noqa: S606 - the program that the user named
     autolog.patch()
     _patch_children(os.environ)
     sys.argv = [program, *arguments]
@@ -55,33 +53,40 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
         sys.exit(1)
 
 
-def _interpreter(program: str) -> str | None:
-    """Return the path of our environment's Python if a program is that, as in `autolog run python app.py`."""
-    command = shutil.which(program)
-    if command is None or not Path(command).name.startswith("python"):
-        return None
-    return command if Path(command).parent.samefile(Path(sys.executable).parent) else None
+def _command(program: str) -> tuple[str, list[str]] | None:
+    """Return the executable and the first arguments for our environment's Python, or for a command that runs with it.
 
-
-def _file_of(program: str) -> str:
-    """Return the file of a program that is given by its path, or by its name on PATH as a command of our environment.
+    Return None if the program is a file to run here, such as `app.py`.
 
     Raises:
         click.ClickException: if there is none, or if the command belongs to another Python or to none.
     """
-    if Path(program).is_file():
-        return program
     command = shutil.which(program)
+    if command is not None and _is_python(command):
+        return command, [program]
+    if command is not None and _is_ours(command):
+        return sys.executable, [sys.executable, command]
+    if Path(program).is_file():
+        return None
     if command is None:
         raise click.ClickException(f"there is no file or command {program}")
-    with Path(command).open("rb") as file:
-        head = file.read(512)  # names the interpreter in its first line, or in its second if the path is long
-    if os.fsencode(Path(sys.executable).parent) in head or head.startswith(b"#!/usr/bin/env python"):
-        return command
     raise click.ClickException(
         f"{command} does not run with the Python of this autolog, {sys.executable}. "
         "If it is a Python program, install autolog-llm in its environment and use the `autolog` there."
     )
+
+
+def _is_python(command: str) -> bool:
+    """Return whether a command is our environment's Python."""
+    path = Path(command)
+    return path.name.startswith("python") and path.parent.samefile(Path(sys.executable).parent)
+
+
+def _is_ours(command: str) -> bool:
+    """Return whether a command is a script that names our environment's Python, or whichever comes first on PATH."""
+    with Path(command).open("rb") as file:
+        head = file.read(512)  # names the interpreter in its first line, or in its second if the path is long
+    return os.fsencode(Path(sys.executable).parent) in head or head.startswith(b"#!/usr/bin/env python")
 
 
 def _patch_children(environ: MutableMapping[str, str]) -> None:

@@ -60,9 +60,9 @@ def test_a_command_of_another_environment_is_refused(
     assert "install autolog-llm in its environment" in " ".join(result.output.split())
 
 
-def _write_command(folder: Path, text: str) -> None:
+def _write_command(folder: Path, text: str, name: str = "ask") -> None:
     folder.mkdir()
-    file = folder / "ask"
+    file = folder / name
     file.write_text(text)
     file.chmod(0o755)
 
@@ -103,6 +103,50 @@ def test_run_records_the_python_processes_that_a_program_starts(tmp_path: Path) 
     assert set(done.stderr.splitlines()) == {"own"}  # the environment's own `sitecustomize` ran in all of them
     records = open_store("sqlite:///.autolog/logs.db").find(Query())
     assert {record.request_model for record in records} == {"elsewhere", "forkserver"}
+
+
+#: A launcher as `opentelemetry-instrument` is one: its own `sitecustomize` comes first, and imports no other.
+LAUNCHER = """
+import os, sys
+folder = os.path.dirname(__file__)
+os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+os.execlp(sys.argv[1], *sys.argv[1:])
+"""
+LAUNCHED = """
+import os, sys
+sys.stderr.write("launched\\n")
+folder = os.path.dirname(__file__)
+others = [entry for entry in os.environ["PYTHONPATH"].split(os.pathsep) if entry != folder]
+os.environ["PYTHONPATH"] = os.pathsep.join([folder, *others])
+"""
+LAUNCHED_PARENT = f"""
+import os, subprocess, sys
+child = [sys.executable, "-c", {CALL!r}, sys.argv[1]]
+subprocess.run([*child, "child"], check=True)
+if os.fork() == 0:
+    os.execve(sys.executable, [*child, "executed"], dict(os.environ))
+os.wait()
+sys.argv.append("parent")
+exec({CALL!r})
+"""
+
+
+@pytest.mark.parametrize("order", ["autolog run launch python", "launch autolog run python", "launch autolog run"])
+def test_run_records_a_program_and_its_children_beside_a_launcher(tmp_path: Path, order: str) -> None:
+    _write_command(tmp_path / "bin", f"#!{sys.executable}\n{LAUNCHER}", "launch")
+    (tmp_path / "bin" / "sitecustomize.py").write_text(LAUNCHED)
+    Path("parent.py").write_text(LAUNCHED_PARENT)
+    with standin() as address:
+        environment = os.environ | {
+            "AUTOLOG_HOSTS": f"{address.removeprefix('http://')}=openai",
+            "PATH": os.pathsep.join([f"{tmp_path}/bin", str(Path(sys.executable).parent), os.environ["PATH"]]),
+        }
+        command = [*order.split(), "parent.py", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert set(done.stderr.splitlines()) == {"launched"}
+    assert done.stderr.count("launched") >= 3  # in all of them
+    records = open_store("sqlite:///.autolog/logs.db").find(Query())
+    assert sorted(record.request_model or "" for record in records) == ["child", "executed", "parent"]
 
 
 @pytest.mark.parametrize("source", ["", "a syntax error", "import no_such_module", "from os import no_such_name"])
