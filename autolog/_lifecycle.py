@@ -291,7 +291,7 @@ def _flush_all(end: bool) -> None:
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Defer the program's signal handlers (Ctrl-C above all) to the end of the block, and run them there.
+    """Defer signals that the program handles (Ctrl-C above all), or that end it, to the end of the block.
 
     An exception raised by a handler would otherwise abort the flush and lose the waiting records, or be lost itself
     inside an import, where Python ignores it. Handlers run on the main thread only; on any other this does nothing.
@@ -300,8 +300,10 @@ def signals_deferred() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    previous = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {int(number): handler for number, handler in previous.items() if callable(handler)}
+    previous = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: handler for number, handler in previous.items() if callable(handler)}
+    ending = [number for number in _native.ENDING if previous[number] is signal.SIG_DFL]
+    handlers.update(dict.fromkeys(ending, lambda number, _: kill(os.getpid(), number)))
     try:
         with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
             for number in handlers:
@@ -309,8 +311,8 @@ def signals_deferred() -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(ValueError):
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            for number in handlers:
+                signal.signal(number, previous[number])
     # The handlers are called directly; raising the signals again would notify readers of `set_wakeup_fd` twice.
     for arrival in dict.fromkeys(arrived):
         handlers[arrival](arrival, sys._getframe())

@@ -24,6 +24,7 @@ from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 __all__ = [
+    "ENDING",
     "Empty",
     "RLock",
     "SimpleQueue",
@@ -195,7 +196,7 @@ def release_signal() -> None:
 
 
 #: The signals that ask a process to end, and end it by default.
-_ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
+ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
 
 
 @functools.cache
@@ -203,12 +204,15 @@ def before_own_end(hook: Callable[[], Any]) -> None:
     """Call `hook` from now on whenever the process ends itself by sending itself a signal that has its default action.
 
     A program that handles a signal often ends so: it cleans up, restores the default action, and sends itself the
-    signal again, as uvicorn's workers do. No exit handler runs then.
+    signal again, as uvicorn's workers do. No exit handler runs then, nor for Ctrl-C if SIGTERM follows too soon, as it
+    does from uvicorn's parent process.
     """
 
     def before_signal(number: object = None, *_: object) -> None:
-        if isinstance(number, int) and number in _ENDING and signal.getsignal(number) is signal.SIG_DFL:
-            hook()
+        if isinstance(number, int) and number in ENDING:
+            handler = signal.getsignal(number)
+            if handler is signal.SIG_DFL or handler is signal.default_int_handler:
+                hook()
 
     def before_kill(pid: object = None, number: object = None, *_: object) -> None:
         if pid == os.getpid():

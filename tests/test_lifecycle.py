@@ -399,6 +399,10 @@ SIGNALS = {
     "SIGTERM": ("", "os.kill(os.getpid(), signal.SIGTERM)"),
     "SIGTERM of the program's own": ("signal.signal(15, lambda *_: sys.exit(7))", "os.kill(os.getpid(), 15)"),
     "a time limit": ("signal.signal(14, limit)", "os.kill(os.getpid(), 14)"),
+    "SIGTERM whose handler is gone": (
+        "before = signal.signal(15, limit); atexit.register(lambda: signal.signal(15, before))",
+        "subprocess.call(['kill', str(os.getpid())])",
+    ),
 }
 
 
@@ -407,7 +411,7 @@ def test_a_signal_during_the_last_flush_costs_no_record(way: str, tmp_path: Path
     before, send = SIGNALS[way]
     _, names, took = named(
         f"""
-        import atexit, autolog, os, signal, sys, threading, time
+        import atexit, autolog, os, signal, subprocess, sys, threading, time
 
         class Limit(Exception): ...
         def limit(*arguments): raise Limit
@@ -511,6 +515,41 @@ def test_uvicorn_under_a_handler_of_its_own_loses_nothing(tmp_path: Path) -> Non
     code, names, _ = named(ENDED_IN_ITS_LIFESPAN, tmp_path)
     assert code == -signal.SIGTERM
     assert len(names) == 50
+
+
+@posix
+def test_a_program_that_is_killed_while_it_ends_by_ctrl_c_loses_nothing(tmp_path: Path) -> None:
+    code, names, _ = named(
+        """
+        import autolog, os, signal, subprocess
+        signal.signal(15, lambda *_: None)
+        autolog.configure()
+        for number in range(200):
+            with autolog.span(str(number)): pass
+        signal.signal(15, signal.SIG_DFL)
+        try: signal.raise_signal(signal.SIGINT)
+        finally: subprocess.call(["kill", str(os.getpid())])
+        """,
+        tmp_path,
+    )
+    assert code == -signal.SIGTERM
+    assert len(names) == 200
+
+
+@posix
+def test_a_signal_that_ends_the_process_does_so_after_a_flush(tmp_path: Path) -> None:
+    ended = run(
+        """
+import os, signal, subprocess
+from autolog import _lifecycle
+with _lifecycle.signals_deferred():
+    for number in ("TERM", "HUP"): subprocess.call(["kill", "-" + number, str(os.getpid())])
+    print("flushed", flush=True)
+print("still there")
+""",
+        tmp_path,
+    )
+    assert (ended.stdout, ended.returncode) == ("flushed\n", -signal.SIGTERM)
 
 
 #: How a program ends without its exit handlers. Each ends with code 4.
