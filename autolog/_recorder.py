@@ -42,6 +42,7 @@ class Recorder(Patching):
 
     def __init__(self) -> None:
         super().__init__(deferred.import_prices)
+        self.__module__ = "autolog"  # where `pickle` finds the package's own recorder
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
@@ -52,6 +53,9 @@ class Recorder(Patching):
         self._budgets: Budgets | None = None
         self._gate: Gate | None = None
         self._has_runs = False
+
+    def __reduce__(self) -> str:
+        return "autolog"  # by reference: decorated functions, which joblib, Dask and Ray send to processes, hold it
 
     # Configuration
 

@@ -18,6 +18,7 @@ import pytest
 
 from autolog import autolog
 from autolog._record.record import Record
+from autolog._recorder import Recorder
 from autolog.testing import Records
 
 
@@ -330,6 +331,18 @@ def test_a_decorated_function_is_what_it_was() -> None:
     assert isinstance(Shop.__dict__["tax"], staticmethod)
     assert pickle.loads(pickle.dumps(add)) is add
     assert pickle.loads(pickle.dumps(Shop().sell))("x") == "x"
+
+
+@pytest.mark.parametrize("function", [add, add_later, count, count_later])
+def test_a_decorated_function_can_be_sent_to_another_process_with_all_that_it_holds(function: Any) -> None:
+    """As cloudpickle sends functions of the main module, for joblib, Dask and Ray."""
+    held = [cell.cell_contents for cell in function.__closure__ if not inspect.isfunction(cell.cell_contents)]
+    assert len(held) == 2
+    for value in held:
+        pickle.loads(pickle.dumps(value))
+    assert pickle.loads(pickle.dumps(autolog.span)) == autolog.span
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(Recorder())
 
 
 @pytest.mark.parametrize("target", [3, "text", Shop])
