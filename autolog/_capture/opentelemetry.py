@@ -203,10 +203,12 @@ class Bridge:
         spans = (self._live.get(number) for number in reversed(_begun.get()))
         return [live for live in spans if live is not None and live.is_call and not live.calls]
 
-    def _keep_around(self, span: int | None) -> None:
-        """Keep the spans around a call; those that claim to be calls themselves are treated as steps."""
-        while span is not None and (live := self._live.get(span)) is not None and not live.kept:
-            live.kept, live.outer = True, live.is_call
+    def _keep_around(self, span: int | None, is_call: bool = True) -> None:
+        """Keep a span and those around it, which have a call inside, or another span that is recorded."""
+        while span is not None and (live := self._live.get(span)) is not None:
+            if live.kept and (live.outer or not is_call):
+                return
+            live.kept, live.outer = True, is_call or live.outer
             span = live.parent
 
     # OpenTelemetry's interface
@@ -254,7 +256,7 @@ class Bridge:
                 return
             about = any(str(key).startswith(_KNOWN) for key in span.attributes or ())
             if about or live.kept or live.calls or self.keep_all:
-                self._keep_around(live.parent)
+                self._keep_around(live.parent, live.is_call or live.calls > 0)
                 self._emit(EndedOTelSpan(span, live, self.trace(context.trace_id)))
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("recording a span of OpenTelemetry's", error)

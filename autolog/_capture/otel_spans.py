@@ -56,7 +56,8 @@ class LiveSpan:
         calls: the number of calls that the span describes.
         inside: the call in progress when the span began, if any.
         kept: whether the span is kept because it is around a call.
-        outer: whether the span claims to be a call itself, but is around another.
+        outer: whether the span is around a call that it does not describe. If it claims to be a call itself, which
+            some instrumentations add at its end, it is a step.
     """
 
     __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")

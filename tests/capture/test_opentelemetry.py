@@ -177,6 +177,35 @@ def test_layers_above_the_span_of_a_call_are_steps_without_a_bill(
     assert found["chat gpt-4o-mini"].parent_span_id == found["ChatOpenAI"].span_id
 
 
+def test_a_span_that_claims_to_be_a_call_only_at_its_end_is_a_step_without_a_bill(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    with (
+        tracer.start_as_current_span("request"),
+        tracer.start_as_current_span("chat") as late,
+        tracer.start_as_current_span("ChatCompletion", attributes={"openinference.span.kind": "LLM"}),
+    ):
+        ask(server)
+        late.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini"})
+        late.set_attributes({"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 3})
+    found = by_name(records)
+    assert set(found) == {"request", "chat", "chat gpt-4o-mini"}
+    assert (found["chat"].kind, found["chat"].cost) == ("chain", None)
+    assert found["chat gpt-4o-mini"].parent_span_id == found["chat"].span_id
+
+
+def test_a_call_that_only_a_span_tells_of_is_billed_whatever_spans_are_in_it(tracer: Any, records: Records) -> None:
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "grok-4", "gen_ai.provider.name": "x_ai"}
+    with tracer.start_as_current_span("chat grok-4", attributes=chat) as span:
+        with tracer.start_as_current_span("tool", attributes={"tool.name": "tokenizer"}):
+            pass
+        span.set_attributes({"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10})
+    found = by_name(records)
+    assert found["chat grok-4"].kind == "llm"
+    assert found["chat grok-4"].cost is not None
+
+
 def test_a_call_that_only_a_span_tells_of_is_a_record(tracer: Any, records: Records) -> None:
     chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "grok-4", "gen_ai.provider.name": "x_ai"}
     with tracer.start_as_current_span("chat grok-4", attributes=chat) as span:
