@@ -202,6 +202,17 @@ PLACES = (
     '{"jwt": {"secret": "{}"}}', "'secret' => '{}',", "| env | secret |\n|---|---|\n| prod | {} |", "**Secret:** `{}`", "app.use(session({ secret: '{}' }))",
     "new Sequelize('d', 'a', '{}')", "ssh.connect('h', 22, 'ada', '{}')", "$ua->credentials('h', 'r', 'a', '{}')", '[r setValue:@"{}" forHTTPHeaderField:@"X-Api-Key"];',
     'r.setValue("Bearer {}", forHTTPHeaderField: "X-Auth-Token")', "jwt.sign({ id }, '{}')",
+    "What is the password? \u2014 {}", "Q: What is the password?\nA: {}", "ada: the password pls\nbob: {}", "I forgot my password, I think it was {}",
+    "the password below\n{}\n", "Password (admin): {}", "password ==> {}", "password >> {}", "Password: \u201c{}\u201d", "use {} as password",
+    "<strong>Password</strong>: {}<br>", "log in with ada / {}", "sign in as ada/{}", "The credentials are ada and {}", 'wifi_key = "{}"', "password di accesso: {}",
+    "&quot;password&quot;:&quot;{}&quot;", "<div data-x='{&#34;password&#34;: &#34;{}&#34;}'>", "&lt;password&gt;{}&lt;/password&gt;", "{&amp;quot;password&amp;quot;:&amp;quot;{}&amp;quot;}",
+    'char pass[] = "{}";', '#define PASS "{}"', 'var password = $"{}";', 'Map.of("user", "ada", "password", "{}")', "password: ${DB_PASSWORD:{}}", 'if (pw != "{}") return;',
+    '.password(passwordEncoder().encode("{}"))', '.password("{noop}{}")', 'fill_in "Password", with: "{}"', "cy.get('[name=\"password\"]').type('{}')",
+    'onView(withId(R.id.password)).perform(typeText("{}"));', 'server.login(user, "{}")', 'smtp.PlainAuth("", "bot@a.example", "{}", "smtp.example")',
+    "User.objects.create_superuser('ada', 'a@b.c', '{}')", "auth.signIn('ada', '{}')", 'password_confirmation: "{}"',
+    "oc login -u ada -p {} https://h", "az sql server create -n s -u ada -p {}", "unrar x -p{} a.rar", "hydra -l ada -p {} ssh://h", "rabbitmqadmin -u ada -p {} list queues",
+    "mosquitto_passwd -b f ada {}", "openssl passwd -6 {}", "rclone obscure {}", "samba-tool user create ada {}", "kinit ada <<< {}", "echo {} | kinit ada",
+    "printf '{}' | cryptsetup luksFormat /dev/sda -", "gpg --passphrase-fd 0 <<< '{}'", "keytool -deststorepass {} -destkeystore a", "drush si --account-pass={} --yes",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -256,6 +267,16 @@ SHORT = {
     'NSString *apiKey = @"{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "ACL SETUSER ada on >{} allkeys": "tulipriver", "userPassword:: {}": "aHVudGVyMmhvcnNl", 'expect "assword:"\nsend "{}\\n"': "tulipriver",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
+    "API_KEY is set to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "set OPENAI_API_KEY to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "recovery key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "vault operator unseal {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "cargo login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "headers['Authorization'] = 'Bearer ' + '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'bot.run("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'createClient("https://x.example", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'const key = "{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", '{"key": "{}", "region": "eu"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
+    "API-Schlüssel: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "ma clé API est {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "Jeton d'accès : {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "chave de API: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "chiave API: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "mój klucz API to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API-sleutel: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "Ключ API: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "мой токен {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "我的API密钥是{}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "私のAPIキーは{}です": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API 키: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "token de acceso: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "비번: {}": "hk7!Qz42x", "密码{}": "hk7!Qz42x",
+    "DB_PASSWORD={}": "tulipriver", "app.datasource.password={}\n": "tulipriver", "MYSQL_ROOT_PASSWORD: {}\n": "tulipriver", "<password>{}</password>\n": "tulipriver", "username: ada\npassword: {}\n": "tulipriver",
+    'connect(user="ada", password="{}")': "tulipriver", "CREATE USER a WITH PASSWORD '{}'": "tulipriver", "ALTER USER a IDENTIFIED BY '{}'": "tulipriver", 'getConnection(u, "root", "{}")': "tulipriver",
+    "curl -u ada:{} https://a.example": "tulipriver", "docker login -u ada -p {} r.example": "tulipriver", "htpasswd -b f ada {}": "tulipriver", "echo 'root:{}' | chpasswd": "tulipriver",
+    "password: {}": "v10l3t26x",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
             "a,{},b", "first: {} and then")  # fmt: skip
@@ -328,6 +349,11 @@ _CODE = (
      "login: ada / admin2, credentials: region/us-east-1; the token is the key; password == password2; hash('sha256'), crypt('des3')\n"
      "| Token | Count |\n|---|---|\n| key | 12 |\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
      "token: Optional[str] = None; key: int = 12; const tokenType: string = 'access2'; dtn_ hb_ bu_{w}_{w} tr_prod_{w}\n"),
+    ("username: string, password: string; user: text, password: required; {{\"username\": \"Benutzername\", \"password\": \"Passwort\"}}\n"
+     "PASSWORD=changeme\nself.password=passphrase\n<password>Passwort</password> user: ada, password: see below\nclass Password\nis_active2\n"
+     "const key = \"{h40}\"; <li key=\"{l24}\">, {{\"key\": \"users/{a20}.png\"}}, ключ: {h40}, キー: {h8}-{h4}-{h4}-{h4}-{h12}, Der Schlüssel: user_id2\n"
+     "What is the password? It must have 8 characters. Forgot your password?\nClick here2\nlogin with region/us-east-1 or log in as admin/user2\n"
+     "client('s3'), login(request, 'profile2'), run(\"test_{w}_{w}_{w}_12\"), init(\"{w}-{w}-{w}-v2-1-0-1\"); &quot;key&quot;: &quot;{w}&quot;\n"),
     ("Settings:\nPUBLIC_KEY=MFkwEwYHKoZIzj0CAQYI\nCACHE_KEY=users2:v3:a1b2c3d4e5f6a7b8\nS3_OBJECT_KEY=2026/a1b2c3d4e5f6a7b8.png\nPARTITION_KEY={d8}\n"
      "patches/62-rsa-psk-side-step-potential-side-channel.patch\nPASSWORD          VARCHAR2(64)\nclave primaria: id_2\nweb_{w}_{w}_{w} aiven1 fnApply\n"
      "'mysql_fetch_array',\n'odbc_pw',\n'db2_close',\n'db2_pclose2',\n\napt\\tlibxi6:amd64\\t2:1.8\\napt\\tpasswd\\t1:4.13\\napt\\tlibfribidi0:amd64\\t1.0\\n"

@@ -5,35 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autolog._redaction.names import holds_password, looks_random
+from autolog._redaction.names import PASSWORD_ELSEWHERE, holds_password, looks_random
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, Span
-from autolog._redaction.values import is_chosen, is_identifier
+from autolog._redaction.values import is_any, is_chosen, is_identifier
 
 #: The contents of a quoted string.
-_QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
+_QUOTED = QUOTE + rb"(?:\{noop\})?([^\s\"'`\\]{4,256})" + QUOTE
+#: What answers a question for a password, `password? - p4ss!`, `password?\nbob: p4ss!`, `password, it was p4ss!`; or
+#: a line's end, if the password is alone on the next. Dashes appear as question marks in ASCII.
+_IT_IS = rb"(?:it'?s|(?:it|that) (?:is|was))(?= )"
+_ALONE = rb":?\r?\n(?=\s{0,4}[^\s\d]{0,64}\d[^\s]{0,64}[ \t]{0,4}\r?(?:\n|\Z))"
+_ANSWERED = (
+    rb"(?:\?|(?<= pls)|(?<= please))\s{0,4}(?:(?:[?>-]{1,2}|\xe2\x80[\x93\x94]|\\{1,4}u201[34]|[a-z]{1,12}:)(?= )|"
+    + _IT_IS + rb")|(?:,(?: i think| maybe| probably)? |\r?\n)" + _IT_IS + rb"|" + _ALONE
+)  # fmt: skip
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|=>|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
+    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|={1,3}>|>>|!={1,2}|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
     + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
-    rb":?(?:[ ]?</\w{1,10}>\s{0,8}|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE + rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
+    rb":?(?:[ ]?</\w{1,10}>\s{0,8}:?\s?|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE +
+    rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
     rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
     rb" \[[\w*]{1,24}\]:| [a-z]{4,8}\d?(?:\(\d{1,4}\))?(?: not null)? default(?= ')|"
     rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
     rb"(?: ?\?| -| ?(?:\xe2(?:\x80[\x93\x94]|\x86\x92)|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|2192|00e[89]))) |"
+    + _ANSWERED + rb"|"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
 )  # fmt: skip
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
 _BEFORE_VALUE = (
-    rb"(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.]{0,30}[(\[](?=[\"'])|"
-    rb"\[(?=[^\s\"'`()\[\]{}<>]{6,64}\])|\$\{\w{1,60}:[-=]|\"\"(?=\"))?"
+    rb"(?:[!&]{1,2}[\w:-]{1,20} |[$@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.()]{0,40}[(\[](?=[\"'])|"
+    rb"\[(?=[^\s\"'`()\[\]{}<>]{6,64}\])|\$\{\w{1,60}:[-=]?|\"\"(?=\"))?"
 )
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
 _NAME_OF_ONE = rb"p(?:ass(?:word|wd|[ -]?phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
-    rb"s?(?![a-z])" + MAYBE_QUOTE + rb"\]?"
-    rb"(?: (?:is generated )?(?:for|of|on|del|della|do) (?:the |my |our )?[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?)?"
+    rb"s?(?:_?confirm(?:ation)?)?(?![a-z])" + MAYBE_QUOTE + rb"(?:\[\d{0,4})?\]?"
+    rb"(?: (?:is generated )?(?:for|of|on|to|d[aeio]|del|della|per|para|pour) (?:the |my |our )?"
+    rb"[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?| \([\w .@-]{1,30}\)| below| here| as before| again| pls| please)?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|((?:[^\s\"'`\\,;&<|\])]|" + AMPERSAND +
     rb"){6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
@@ -49,7 +60,9 @@ _WHOSE = re.compile(
 _TELLS = re.compile(
     rb"(?: (?:for|of|on) (?:[\w.@-]{1,40} ){0,3}[\w.@-]{1,40})?\*{0,2}"
     rb"(?:: ?\*{0,2}|:? (?:is:?(?: now| still)?|was) | ?\(|'s |"
-    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:? )\s?"
+    rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:? |(?: below| here| pls| please)?(?:"
+    + _ANSWERED
+    + rb"))\s{0,4}"
 )
 #: A numbered part of a program or document, which only a sentence about passwords mentions there.
 _NUMBERED = re.compile(
@@ -72,8 +85,60 @@ def passwords_assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
         word = value.rstrip(".?:")
         named = (group == 3 or b"(" in lowered[found.end(1) : found.start(group)]) and is_identifier(word)
         code = named and not looks_random(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
-        if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
+        if lowered[found.end(1) : found.end(1) + 3].lstrip(b":\r")[:1] == b"\n" and not _begins_line(
+            lowered, found.start()
+        ):
+            continue
+        passes = name.lower() == "pass" and (group != 4 or _is_defined(lowered, found.start()))
+        chosen = is_chosen(value) and not code and (holds_password(name) or passes)
+        if chosen or (_is_word(value) and _is_certain(text, found, name)):
             yield found.start(group), found.start(group) + len(value)
+
+
+#: What precedes the name of a password that belongs to a user, so that it may be an ordinary word.
+_OF_USER = re.compile(
+    rb"(?<![a-z])(?:user(?:_?name|_?id)?|uid|login|e-?mail)[\"']?\s?(?:=>|[:=])\s?" + MAYBE_QUOTE +
+    rb"(?!str(?:ing)?\b|required|your|user|text|none|null|<|\$|\{)[^\s\"'`,;=:()]{2,64}" + MAYBE_QUOTE +
+    rb"(?:\s?[,;/|&]\s{0,20}|\s{1,20}|\\{1,3}n)" + MAYBE_QUOTE + rb":?[\w-]{0,20}\Z"
+)  # fmt: skip
+
+
+#: What precedes the name in a line that contains nothing else.
+_LINE_BEFORE = re.compile(rb"(?:\A|[\n\"])[ \w#*>'-]{0,50}\Z")
+
+
+def _is_certain(text: bytes, found: re.Match[bytes], name: str) -> bool:
+    """Return whether a value is that of a password and cannot be anything else.
+
+    It is the value of an environment variable or a property, an element of XML, or it follows a user's name.
+    """
+    if not (holds_password(name) or name.lower() == "pass"):
+        return False
+    start, end = found.span(found.lastindex or 1)
+    line_ends = text[end : end + 1] in (b"", b"\n", b"\r", b'"', b"\\")
+    between = text[found.end(1) : start]
+    if between == b"=" and (name.isupper() or ("." in name and line_ends and not name.startswith(("self.", "this.")))):
+        return True
+    if between == b": " and name.isupper() and "_" in name and line_ends:
+        return True
+    if between == b">" and text[end : end + 2] == b"</":
+        return True
+    return _OF_USER.search(found.string, max(0, found.start() - 110), found.start()) is not None
+
+
+def _is_word(value: str) -> bool:
+    return is_any(value) and value.isascii() and value.replace("-", "").isalpha() and value.lower() not in _NAMES
+
+
+_NAMES = frozenset(PASSWORD_ELSEWHERE)
+
+
+def _begins_line(lowered: bytes, start: int) -> bool:
+    return _LINE_BEFORE.search(lowered, max(0, start - 60), start) is not None
+
+
+def _is_defined(lowered: bytes, start: int) -> bool:
+    return lowered.endswith(b"#define ", 0, start)
 
 
 def _is_told(lowered: bytes, found: re.Match[bytes]) -> bool:

@@ -7,28 +7,36 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
+from autolog._redaction.objects import is_drawn
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import QUOTE, QUOTED, Span
-from autolog._redaction.values import is_chosen, is_given, is_identifier
+from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
 
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _CONNECTS = (
-    rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|(?<=set_password\()|"
-    rb"(?<=create_user\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|(?<=>credentials\())"
+    rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|"
+    rb"(?<=set_password\()|(?<=create_user\()|(?<=superuser\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|(?<=>credentials\())"
 )
 _SIGNS = rb"\((?<=[enyd]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\()|(?<=jwt\.verify\()|(?<=jwt\.decode\())"
-_CONNECT = re.compile(
-    _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + rb"(?:\s?,\s?(?:\d{1,5}|" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE +
-    rb"))?\s?,\s?" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb"\s?,\s?" + QUOTED
+#: The arguments before a user and a password: one, or two.
+_CONNECT = tuple(
+    re.compile(
+        _CONNECTS + rb"(?:[\w&]{1,20}, ?)?" + _ARGUMENT + second + rb"\s?,\s?(?:" + QUOTE + rb"[^\s\"'`]{1,64}" +
+        QUOTE + rb"|\d)\s?,\s?" + QUOTED
+    )
+    for second in (rb"", rb"\s?,\s?(?:\d{1,5}|" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb")")
 )  # fmt: skip
+#: Calls whose arguments are always a database, a user and a password, so that it may be an ordinary word.
+_DATABASES = (b"getconnection", b"mysqli", b"mysqli_connect", b"new pdo")
 _SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + QUOTED)
 
 
 def _connections(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _CONNECT.finditer(lowered):
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _CONNECT):
         value = text[slice(*found.span(1))].decode("latin-1")
-        if is_chosen(value) and not is_identifier(value):
+        certain = lowered.endswith(_DATABASES, 0, found.start()) and is_any(value)
+        if certain or (is_chosen(value) and (not is_identifier(value) or looks_random(value))):
             yield found.span(1)
 
 
@@ -106,9 +114,23 @@ _WITH_KEY = _after(
     rb"",
 )  # fmt: skip
 _WITH_RANDOM = _after((b"cookie", b"setcookie", b"set_cookie"), rb"\s?" + QUOTE)
+#: Calls that create a client or start one, with a key as their first argument or their second.
+_DRAWN = QUOTE + rb"[\w+/.-]{20}"
+_CLIENTS = _after(
+    (b"client", b"login", b"signin", b"bot", b".run", b".init", b"api", b"setup", b"authenticate", b"set_token",
+     b"settoken", b"credential"), _DRAWN,
+)  # fmt: skip
+_CLIENTS_OF = (
+    rb"\((?=" + QUOTE + rb")(?<=[orst]\()(?:(?<=client\()|(?<=credentials\()|(?<=twilio\()|(?<=pusher\())(?="
+    + QUOTE + rb"[^\"'`\n]{0,80}"
+    + QUOTE + rb"\s?,\s?" + _DRAWN + rb")"
+)  # fmt: skip
 #: The arguments up to the end of the call, which may contain calls; and a quoted one.
 _ARGUMENTS = rb"((?:[^()\n]|\((?:[^()\n]|\([^()\n]{0,80}\)){0,120}+\)){1,240}+)"
-_KEYED = ((re.compile(_WITH_KEY + _ARGUMENTS), _is_key), (re.compile(_WITH_RANDOM + _ARGUMENTS), looks_random))
+_KEYED = (
+    (re.compile(_WITH_KEY + _ARGUMENTS), _is_key), (re.compile(_WITH_RANDOM + _ARGUMENTS), looks_random),
+    (re.compile(_CLIENTS + _ARGUMENTS), is_drawn), (re.compile(_CLIENTS_OF + _ARGUMENTS), is_drawn),
+)  # fmt: skip
 _KEY_ARGUMENT = re.compile(QUOTED)
 #: The key of a signature as JSON Web Tokens are explained, on a line of its own or after a comma, without quotes.
 _EXPLAINED = re.compile(
@@ -164,5 +186,5 @@ def _logged(text: bytes, lowered: bytes) -> Iterator[Span]:
 IN_CALLS: tuple[Signed, ...] = (
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
     ((_HASHES, _ENCODES, _CHARACTERS, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
-    ((_WITH_KEY, _WITH_RANDOM), _keyed), ((_HEADER_FIELD,), _in_headers), ((_LOGS,), _logged),
+    ((_WITH_KEY, _WITH_RANDOM, _CLIENTS, _CLIENTS_OF), _keyed), ((_HEADER_FIELD,), _in_headers), ((_LOGS,), _logged),
 )  # fmt: skip

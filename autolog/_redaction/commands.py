@@ -21,12 +21,14 @@ _OPTIONS = (
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
+    (rb"oc login|az|rabbitmqadmin|hydra|racadm|rdesktop|vncviewer|mysqlsh", rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"ssh-keygen", rb"-[NP] " + MAYBE_QUOTE + WORD),
     (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
-    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + MAYBE_QUOTE + WORD),
-    (rb"sqlcmd|bcp|isql|unzip|zip|mosquitto_\w{2,4}", rb"-P ?" + MAYBE_QUOTE + WORD),
+    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar|unrar", rb"-p" + MAYBE_QUOTE + WORD),
+    (rb"sqlcmd|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
+    (rb"mosquitto_passwd", rb"-[a-z]{0,3}b[a-z]{0,3} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
     (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),
     (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),
     (rb"htpasswd", rb"-(?:[a-mo-zA-Z]{0,5}b[a-mo-zA-Z]{0,5} \S{1,200}|(?=[a-zA-Z]{0,9}n)[a-zA-Z]{0,5}b[a-zA-Z]{0,5})"
@@ -42,7 +44,8 @@ _OPTION = [(re.compile(names), re.compile(rb"(?<=[ \t])" + option)) for names, o
 #: The end of a command; a backslash before a line end continues it.
 _COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
 #: Commands whose argument is always a password, so that it may be an ordinary word.
-_ANY_WORD = frozenset({b"sshpass"})
+_ANY_WORD = frozenset({b"sshpass", b"curl", b"htpasswd", b"mongo", b"mongosh", b"mongodump", b"docker login",
+                       b"podman login"})  # fmt: skip
 #: The greatest length of a command, in bytes; what follows is treated as the next one.
 _LONGEST = 4000
 
@@ -133,7 +136,8 @@ IN_COMMANDS: tuple[Signed, ...] = (
 #: secret are left out: they would be the sign of 43 % of what is searched in manuals.
 _MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&])"
 SIGNS_OF_OPTIONS = (
-    rb"-(?<=[ \t]-)(?:p |[uapwkn][ =]?" + _MAY_BE_ONE + rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
+    rb"-(?<=[ \t]-)(?:p |u [\"']?[\w.-]{1,32}:|[uapwkn][ =]?" + _MAY_BE_ONE +
+    rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
     rb"-(?<=--)(?=[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE + rb")[\w-]{0,40}?" + IN_NAMES,
     rb"-(?:stdin|fd|with-token)",
 )  # fmt: skip

@@ -30,11 +30,15 @@ from autolog._redaction.statements import (
 )
 from autolog._redaction.tokens import OF_STANDARDS, key_blocks_in
 from autolog._redaction.tools import ALIAS, NETWORK, PASSPHRASE
-from autolog._redaction.values import is_chosen, is_given
+from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
 _BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
+
+
+def _is_distinct(value: str) -> bool:
+    return is_chosen(value) and (not is_identifier(value) or looks_random(value))
 
 
 def _anything(_: str) -> bool:
@@ -53,7 +57,7 @@ _DASHED: tuple[Place, ...] = (
     (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + MAYBE_QUOTE + WORD, is_given),
     (rb"lftp\b[^\n]{0,100}? -u " + MAYBE_QUOTE + rb"[^\s,]{1,64}," + WORD, is_given),
     (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + MAYBE_QUOTE + WORD, is_given),
-    (rb"-(?<=[ \t]-)-?(?:store|key|src|dest|require)?pass(?:word|wd|phrase)? " + MAYBE_QUOTE + WORD, is_given),
+    (rb"-(?<=[ \t]-)-?(?:src|dest)?(?:store|key|require)?pass(?:word|wd|phrase)? " + MAYBE_QUOTE + WORD, is_given),
     (rb"secret set \w{1,80} (?:--body|-b)[ =]" + MAYBE_QUOTE + WORD, is_given),
     (rb"securestring (?:-string )?" + _QUOTED, is_given),
 )  # fmt: skip
@@ -64,17 +68,27 @@ _STORED_LOGIN = rb"uth(?<=\"auth)(?=[\\\"])"
 _LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/magic(?:-?link)?/", rb"/invite/",
           rb"/verify(?:-?email)?/", rb"/activate/")  # fmt: skip
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
-_CALL = rb"\((?<=[cdehlnst=\s]\()(?=\s?" + QUOTE + rb")(?:" + b"|".join(
+_CALLS = rb"(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
     for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login",
-                                   b"wifi.begin", b"withemailandpassword",
+                                   b"wifi.begin", b"withemailandpassword", b"signin",
                                    b"authenticationtoken", b"authenticate", b"userpassword", b"pw_set"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
-) + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + _QUOTED  # fmt: skip
+) + rb")\s?"  # fmt: skip
+_CALL_BEGUN = rb"\((?<=[cdehlnst=\s]\()"
+_CALL = (
+    _CALL_BEGUN + rb"(?=\s?" + QUOTE + rb")" + _CALLS + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE +
+    rb"\s?,\s?(?:some\()?" + _QUOTED
+)  # fmt: skip
+#: The same with a variable for the user: `login(user, "p4ss!")`.
+_CALL_OF_USER = (
+    rb"\((?<=[hn]\()(?:(?<=login\()|(?<=signin\()|(?<=basicauth\()|(?<=basic_auth\()|(?<=authenticate\())"
+    rb"[a-z_.]{1,30},\s?" + _QUOTED
+)  # fmt: skip
 #: Commands that read a password or secret from what is piped into them.
 _READS = (
-    rb"\| ?(?=[scpdgvw])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin|docker secret create|gcloud secrets|"
-    rb"wrangler secret|vercel env add)"
+    rb"\| ?(?=[sckpdgvw])(?:sudo -s|(?:sudo )?(?:chpasswd|passwd --stdin|kinit|cryptsetup|smbpasswd)|"
+    rb"docker secret create|gcloud secrets|wrangler secret|vercel env add)"
 )
 #: Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[SignedPlaces, ...] = (
@@ -84,14 +98,14 @@ _PLACES: tuple[SignedPlaces, ...] = (
     ((_STORED_LOGIN,), ((rb"auth" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
-    (_IDENTIFIED, ((rb"identified" + _BY + _QUOTED, is_given), (rb"identified" + _BY + WORD, is_chosen))),
+    (_IDENTIFIED, ((rb"identified" + _BY + _QUOTED, is_any), (rb"identified" + _BY + WORD, is_chosen))),
     # Commands
     ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass(?:word|wd|phrase)?) " +
       MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
       rb"-(?<=impacket-)"), _DASHED),
     ((rb"/user:(?<=[ \tnrt]/user:)", rb"/add\b(?<=[ \tnrt]/add)"),
      ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )(?!/)" + WORD, is_given),
-      (rb"net user \S{1,64} " + WORD, is_given))),
+      (rb"net user \S{1,64} " + WORD, is_any))),
     ((rb"/p(?:ass)?:",),
      ((rb"/(?<=\s/)pass:" + MAYBE_QUOTE + WORD, is_given),
       (rb"rdp [^\n]{0,100}?/p:" + MAYBE_QUOTE + WORD, is_given))),
@@ -99,11 +113,11 @@ _PLACES: tuple[SignedPlaces, ...] = (
      ((rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
     ((_READS,),
      ((rb"(?:echo|printf) (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE + rb" ?" +
-       _READS, is_given),)),
+       _READS, is_any),)),
     ((rb"<(?<=chpasswd <<<)(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)",),
      ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given),)),
     # Code: a user and a password in one call
-    ((_CALL,), ((_CALL, is_given),)),
+    ((_CALL, _CALL_OF_USER), ((_CALL, is_given), (_CALL_OF_USER, _is_distinct))),
     # Password hashes and keys
     ((rb"\$(?:1|2[abxy]|5|6|y|apr1|argon2|pbkdf2)",),
      ((rb"(\$(?:1|2[abxy]|5|6|y|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,10})\$[\w./+=,$-]{20,200})", _anything),)),
@@ -163,10 +177,23 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(2)
 
 
+#: The password of a role in SQL, as a word of any kind.
+_OF_ROLE = rb"password (?:= ?)?n?'(?=[^\s']{4})"
+_ROLE_PASSWORD = re.compile(_OF_ROLE + rb"([^\s'\\]{4,256})'")
+_ROLE_BEFORE = re.compile(rb"\b(?:user|role|login) [^\n;]{1,80} \Z")
+
+
+def _roles(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _ROLE_PASSWORD.finditer(lowered):
+        if _ROLE_BEFORE.search(lowered, max(0, found.start() - 100), found.start()):
+            yield from (found.span(1),) if is_any(text[slice(*found.span(1))].decode("latin-1")) else ()
+
+
 #: The searches with a sign.
 _SIGNED: tuple[Signed, ...] = (
     *searches_for(_PLACES),
     *OF_STANDARDS,
+    ((_OF_ROLE,), _roles),
     ((rb"v(?=ariable " + QUOTE + rb")", rb"\((?<=define\()"), _pairs),
 )  # fmt: skip
 #: Signs that an undecoded body may need a search that every text undergoes; `may_hold_credential` sees others.
@@ -180,6 +207,7 @@ _BY_WORD = {
     rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty", rb":(?<=phrase:)": b"phrase:",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
     rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"|[ :])": b"psk", PASSPHRASE: b"pass", NETWORK: b"nmcli",
+    _OF_ROLE: b"pass",
     VALUES: INSERT_INTO, ALIAS: b"mc alias",
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.

@@ -1,4 +1,4 @@
-"""Decode what is encoded inside texts: URL-encoded JSON and forms, with the original offsets, JSON escapes, base64."""
+"""Decode what is encoded inside texts: in URLs and HTML, with the original offsets, in JSON and in base64."""
 
 from __future__ import annotations
 
@@ -13,32 +13,49 @@ from typing import Any
 
 from autolog._redaction.names import suggests_secret
 
-#: How many levels of URL encoding are undone.
+#: How many levels of URL encoding and HTML entities are undone.
 TWICE = 2
 
 
-def url_decoded(text: bytes) -> Iterator[tuple[bytes, Callable[[int], int]]]:
-    """Yield the decoded words of a text that contain URL-encoded JSON or forms.
+def decoded_parts(text: bytes) -> Iterator[tuple[bytes, Callable[[int], int]]]:
+    """Yield the parts of a text that contain URL-encoded JSON or forms, or quotes as HTML entities, decoded.
 
-    Each comes with a function that maps an offset in the decoded word to an offset in the text.
+    Each comes with a function that maps an offset in the decoded part to an offset in the text.
     """
-    end = 0
-    for sign in _URL_ENCODED.finditer(text):
-        if sign.start() >= end:
-            before = _WORD.match(text[end : sign.start()][::-1])
-            word = _WORD.match(text, sign.start() - (before.end() if before else 0))
-            if word:
-                end = word.end()
-                yield _decoded_word(word[0], word.start())
+    for signs, part, encoded, byte in _ENCODINGS:
+        end = 0
+        for sign in signs.finditer(text):
+            if sign.start() >= end:
+                before = part.match(text[end : sign.start()][::-1])
+                begin = sign.start() - (before.end() if before else 0)
+                found = part.match(text, begin)
+                if found:
+                    end = found.end()
+                    yield _decoded(re.split(encoded, found[0]), byte, begin)
 
 
-_URL_ENCODED = re.compile(rb"%(?:22|25|3[aAdD])")
-_WORD = re.compile(rb"[^\s\"'<>]*+")
+def _url_byte(code: bytes) -> bytes:
+    return bytes([int(code[1:], 16)])
 
 
-def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]:
-    parts = re.split(rb"(%[0-9A-Fa-f]{2})", word)  # every second part is an encoded byte
-    decoded = [bytes([int(part[1:], 16)]) if number % 2 else part for number, part in enumerate(parts)]
+def _entity_byte(entity: bytes) -> bytes:
+    return _ENTITIES.get(entity) or bytes([int(entity[3:-1], 16) if entity[2:3] in b"xX" else int(entity[2:-1])])
+
+
+_ENTITIES = {b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&", b"&lt;": b"<", b"&gt;": b">"}
+#: For each encoding its signs, the part of a text around a sign that is decoded, what is encoded in it, and how.
+_ENCODINGS = (
+    (re.compile(rb"%(?:22|25|3[aAdD])"), re.compile(rb"[^\s\"'<>]*+"), re.compile(rb"(%[0-9A-Fa-f]{2})"), _url_byte),
+    (re.compile(rb"&(?:amp;)?(?:quot|apos|#3[49]|#[xX]2[27]|lt;/?[\w:-]{0,30}?(?:pass|pwd|secret|token|key))"),
+     re.compile(rb"[^\n]*+"),
+     re.compile(rb"(&(?:quot|apos|amp|lt|gt|#(?:\d{2}|1[01]\d|12[0-7])|#[xX][2-7][0-9a-fA-F]);)"),
+     _entity_byte),
+)  # fmt: skip
+
+
+def _decoded(parts: list[bytes], byte: Callable[[bytes], bytes], begin: int) -> tuple[bytes, Callable[[int], int]]:
+    """Join the parts of a text, of which every second is an encoded byte."""
+    decoded = [byte(part) if number % 2 else part for number, part in enumerate(parts)]
     starts = list(itertools.accumulate(map(len, decoded), initial=0))
     sources = list(itertools.accumulate(map(len, parts), initial=begin))
 
@@ -50,8 +67,8 @@ def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]
 
 
 def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE) -> bool:
-    """Return whether `holds` is true of a body, or of anything URL-encoded in it, up to `depth` levels."""
-    return holds(body) or (depth > 0 and any(holds_within(inner, holds, depth - 1) for inner, _ in url_decoded(body)))
+    """Return whether `holds` is true of a body, or of anything encoded in it, up to `depth` levels."""
+    return holds(body) or (depth > 0 and any(holds_within(inner, holds, depth - 1) for inner, _ in decoded_parts(body)))
 
 
 #: How many levels of JSON inside JSON strings are searched.

@@ -26,12 +26,14 @@ from autolog._redaction.names import (
 from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import PASSWORD_WORDS, logins_in, may_hold_password
 from autolog._redaction.spans import AMPERSAND
-from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, ends_in_code, may_speak
+from autolog._redaction.spoken import ASCII_KEYS, ASCII_WORDS, BEFORE_CODE, ends_in_code, may_speak
 from autolog._redaction.told import WORDS as WORDS_OF_TOLD, told_in
 
 #: What may come between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _QUOTE = rb"\\*+[\"'`]"
+#: A typographic quote before a value.
+_OPENING = rb"\xe2\x80[\x98\x9c\x9e]|\xc2\xab|\\++u(?:201[8ce]|00ab)"
 _SIGN = (
     rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2(?:\x80[\x93\x94]|\x86\x92)|\\{1,4}u(?:201[34]|2192))(?= )|"
     rb"(?:[\w:-]{1,20}=" + _QUOTE + rb"[^\"'<>\\]{0,60}" + _QUOTE + rb" ?){1,3}>|[({](?=\\{0,7}[\"'])|"
@@ -46,13 +48,16 @@ _SIGN = (
 _VALUE = (
     rb"\*{0,2}" + _BLANKS +
     rb"(?:<\w{1,6}>)?(?:[!&]{1,2}[\w:-]{1,20} |[@bfnru]{1,2}(?=\\{0,7}[\"'])|\[\]byte\(|<!\[cdata\[)?"
-    rb"(?:(?:\[\s?|(?:new )?[a-z.]{1,30}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb")?"
+    rb"(?:(?:\[\s?|(?:new )?[a-z.()]{1,40}\()(?=\\{0,7}[\"']))?(?:" + _QUOTE + rb"|" + _OPENING + rb")?"
     rb"(?:\{(?=[^\s{}\"]{4,64}\};))?(?![=$<{*%(\[])"
     rb"(?:[|>]|(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}[\w.~+/-]{6}|"
     rb"[a-z-]{3,30} {1,4}(?=[a-z_.~:+/-]{0,64}+\d)[\w.~:+/-]{16}|"
     rb"[a-z]{16}|[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]))"
 )  # fmt: skip
-_SAID_AFTER = rb"(?:[ \t]|\\++t){1,40}(?:is:? )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_SAID_AFTER = (
+    rb"(?:[ \t]|\\++t){1,40}(?:is:? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?(?:\\{0,7}[\"'])?"
+    rb"(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+)
 _ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
 _LISTED_AFTER = _QUOTE + _BLANKS + rb"," + _BLANKS + _QUOTE
 _DEFAULT_AFTER = (
@@ -88,6 +93,7 @@ def _leads_to(named: bytes) -> dict[bytes, bytes]:
         b"connection": rb"[-_. ]?string" + named,
         **dict.fromkeys((b"recovery", b"backup"), rb"[-_. ]?code" + named),
         **dict.fromkeys((b"otp", b"pin", b"cv", b"code"), _NUMBERED),
+        **dict.fromkeys(ASCII_KEYS, rb"(?=[^\n]{0,60}?[\w+/~-]{16})"),
         **dict.fromkeys(ASCII_WORDS, rb"(?:" + named + rb"|(?=[^\d\n]{0,160}+\d))"),
     }  # fmt: skip
 
@@ -166,6 +172,7 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 _NAME = re.compile(rb"[\w.-]*+")
+_DRAWN = re.compile(_QUOTE + rb"?\]?" + _BLANKS + rb"(?:[:=]|=>|,)?" + _BLANKS + _QUOTE + rb"[A-Za-z0-9]{24}")
 _OWNED = re.compile(rb"(?i)\b(?:my|our|your|his|her|new|this) (?:[\w-]{1,20} ){0,2}(?:key|token)\Z")
 
 
@@ -195,6 +202,7 @@ def _is_in_name(body: bytes, start: int, end: int) -> bool:
     words = before.rpartition(b'"')[2] + rest  # an object's key may be several words
     return (
         _may_name(name)
+        or (rest.lower() == b"key" and _DRAWN.match(body, end) is not None)
         or (b"\\" in before and _may_name(name[1:]))  # its first letter may belong to an escape
         or _may_name(words.decode("latin-1"))
         or ends_in_code(words)

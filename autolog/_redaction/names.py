@@ -12,7 +12,8 @@ import re
 
 _SEPARATORS = str.maketrans("", "", "-_. ")
 _WHICH = re.compile(
-    r"(?:\d|old|new|prod|production|staging|dev|test|live|primary|secondary|backup|value|b64|base64)++\Z"
+    r"(?:\d|old|new|confirm|confirmation|repeat|prod|production|staging|dev|test|live|primary|secondary|backup|value|"
+    r"b64|base64)++\Z"
 )
 
 #: Names whose values are secrets wherever they occur.
@@ -35,7 +36,8 @@ _PASSES = tuple(
     for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
                  "sql", "mongo", "redis", "rabbit", "rabbitmq", "amqp", "ldap", "bind", "imap", "smtp", "mail", "ftp",
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
-                 "web", "require", "htpasswd", "default", "initial", "master", "client", "key", "secret")
+                 "web", "require", "htpasswd", "default", "initial", "master", "client", "key", "secret", "account",
+                 "site")
 )  # fmt: skip
 #: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
@@ -43,9 +45,18 @@ PASSWORD_ELSEWHERE = (
     "motdepasse", "wachtwoord", "parola", "mdp", "lozinka", "geslo", "κωδικός", "парола",
     "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
     "şifre", "sifre", "kata sandi", "mật khẩu", "mat khau", "пароль", "密码", "密碼", "口令", "パスワード", "暗証番号",
-    "비밀번호", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
+    "비밀번호", "비번", "암호", "şifrem", "parola d'ordine", "סיסמה",
+    "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
 )  # fmt: skip
 _ELSEWHERE = tuple(word.replace(" ", "") for word in PASSWORD_ELSEWHERE)
+#: The words for a key or token in other languages. Objects and maps have keys, too: the values have to look random.
+KEY_ELSEWHERE = (
+    "schlüssel", "schluessel", "zugriffstoken", "clé", "jeton d'accès", "token d'accès", "token de acceso",
+    "chave", "token de acesso", "chiave", "token di accesso", "klucz", "api-sleutel", "api sleutel", "geheime sleutel",
+    "nyckel", "nøgle", "nøkkel", "avain",
+    "klíč", "kľúč", "kulcs", "anahtar\u0131", "ключ", "токен", "密钥", "密鑰", "秘钥", "私钥", "令牌", "キー",
+    "トークン", "키", "토큰", "מפתח", "مفتاح",
+)  # fmt: skip
 #: Names whose values are secrets in a program's own data; in a conversation with a model they may be the topic.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
@@ -60,6 +71,8 @@ _RANDOM = (
     "passwordsalt", "phpsessid", "jsessionid", "connectsid", "applicationkey", "appkey", "functionskey", "saskey",
     "rolekey", "integrationkey", "routingkey", "writekey", "serverkey", "aeskey", "sessionkey", "ingestionkey",
     "authenticationkey", "fastlykey", "clickhousekey", "rapidapikey", "datadogkey", "mapskey",
+    "recoverykey", "backupkey", "wifikey", "wpakey", "networkkey",
+    *(word.replace(" ", "") for word in KEY_ELSEWHERE),
 )  # fmt: skip
 _PERHAPS = frozenset({"pass", "auth", "pw"})
 #: Names of codes of a few digits.
@@ -113,7 +126,7 @@ def holds_code(name: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def holds_secret(name: str) -> bool:
     """Return whether a value of this name is a secret that a person may have chosen like a password."""
-    return _bare(name).endswith(("secret", "secretkey"))
+    return _bare(name).endswith(("secret", "secretkey", "wifikey", "wpakey", "networkkey"))
 
 
 def _last_word(name: str) -> str:

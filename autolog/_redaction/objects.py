@@ -29,6 +29,8 @@ Path = tuple[str, ...]
 
 #: The least length of a value that counts as random, in characters.
 _RUN = 16
+#: The same for a value that nothing but its characters tells from an id, and for one whose name is only `key`.
+_DRAWN, KEY_LENGTH = 20, 24
 #: How many levels above a value its name may be.
 _ABOVE = 3
 #: Keys below the name of a secret that contain the secret itself.
@@ -67,8 +69,10 @@ def hides_secret(path: Path, value: Any, own: bool) -> bool:
 def _may_name_secret(names: Path) -> bool:
     """Return whether any value below these keys may be a secret; a long stream asks this for the same few keys."""
     name = names[-1]
-    return any(map(suggests_secret, names)) or any(
-        suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret)
+    return (
+        any(map(suggests_secret, names))
+        or any(suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret))
+        or name.lower() == "key"
     )
 
 
@@ -84,12 +88,25 @@ def is_named_secret(name: str, value: str, is_password: Callable[[str], bool]) -
         return is_password(value)
     if holds_secret(name) and is_strong(value):
         return True
-    return (suggests_secret(name) and _is_random(value)) or (holds_random(name) and _is_drawn(value))
+    if name.lower() == "key":
+        return len(value) >= KEY_LENGTH and is_drawn(value)
+    return (suggests_secret(name) and _is_random(value)) or (holds_random(name) and _is_no_hash(value))
 
 
 def is_hash(value: str) -> bool:
     """Return whether a value looks like the hash of a commit or a file."""
     return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", value) is not None
+
+
+def is_drawn(value: str) -> bool:
+    """Return whether a value looks like a key even where ids and hashes stand, too: it is drawn from all letters."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    return (
+        len(value) >= _DRAWN
+        and value.rstrip("=").isalnum()
+        and all(sum(map(kind, value)) >= 2 for kind in kinds)
+        and looks_random(value)
+    )
 
 
 def _is_code(value: Any) -> bool:
@@ -112,7 +129,7 @@ def _is_random(value: str) -> bool:
     return len(value) >= _RUN and looks_random(value)
 
 
-def _is_drawn(value: str) -> bool:
+def _is_no_hash(value: str) -> bool:
     return _is_random(value) and not is_hash(value)
 
 
@@ -126,7 +143,7 @@ def _holds(path: Path, value: str, own: bool) -> bool:
             if own and not holds_token(name):
                 return True
             certain = names_secret(name) or (own and is_given(value))
-            return below in _VALUES and (certain or _is_drawn(value))
+            return below in _VALUES and (certain or _is_no_hash(value))
         if name.lower() in _ABOUT:
             return False
     return False

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from autolog._redaction.blocks import blocks_in
 from autolog._redaction.commands import SIGNS_OF_OPTIONS
 from autolog._redaction.credentials import credentials_in, signs_in_texts
-from autolog._redaction.encoded import TWICE, url_decoded
+from autolog._redaction.encoded import TWICE, decoded_parts
 from autolog._redaction.excerpts import search_excerpts
 from autolog._redaction.keys import RUN, keys_in, long_words
 from autolog._redaction.letters import patterns
@@ -28,7 +28,7 @@ from autolog._redaction.names import (
     names_secret,
     suggests_secret,
 )
-from autolog._redaction.objects import is_hash
+from autolog._redaction.objects import KEY_LENGTH, is_drawn, is_hash
 from autolog._redaction.places import SIGNS_OF_FILES, passwords_in, passwords_in_files
 from autolog._redaction.signs import Places
 from autolog._redaction.spans import AMPERSAND, Search, Span
@@ -53,10 +53,14 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
     for search in _UNLIMITED:
         yield from search(plain, lowered)
     if len(plain) <= _SHORT:
+        words = long_words(plain)
+        yield from keys_in(plain, words)
+        yield from _values_at(plain, words)
         yield from itertools.chain.from_iterable(search(plain, lowered) for search in _NEAR_SIGNS)
     else:
-        yield from search_excerpts(plain, lowered, _places(lowered), _NEAR_SIGNS)
-    for decoded, place in url_decoded(plain) if depth else ():
+        yield from _keys(plain)
+        yield from search_excerpts(plain, lowered, _places(lowered), (_values, *_NEAR_SIGNS))
+    for decoded, place in decoded_parts(plain) if depth else ():
         ascii_only = decoded.decode("ascii", "replace").encode("ascii", "replace")
         yield from ((place(start), place(end)) for start, end in _found(ascii_only, depth - 1))
 
@@ -64,7 +68,7 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
 # Secrets without a format of their own, recognised by their surroundings
 
 #: Two patterns, because a search for one literal is faster than a search for either of two.
-_AFTER_SCHEME = rb"(?: {1,9}|\\{0,3}[\"'], ?\\{0,3}[\"'])([a-z0-9._~+/-]{16,}+=*+)"
+_AFTER_SCHEME = rb"(?: {1,9}|\\{0,3}[\"'], ?\\{0,3}[\"']| ?[\"'] ?[+.] ?[\"'])([a-z0-9._~+/-]{16,}+=*+)"
 _SCHEME = (re.compile(rb"bearer" + _AFTER_SCHEME), re.compile(rb"basic" + _AFTER_SCHEME))
 
 
@@ -77,21 +81,22 @@ def _credentials(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-_PARAMETERS = {
-    sign: re.compile(re.escape(sign) + rb"([\w.-]{1,60})=((?:[^&#;\s\"'<>\\]|" + AMPERSAND + rb"){6,})")
-    for sign in (b"?", b"&", b";")
-}
+#: A parameter's value and what precedes it. The search starts from the equals sign, because in texts that are not in
+#: ASCII question marks stand for most letters.
+_PARAMETER = re.compile(rb"=(?<=[\w.-]=)((?:[^&#;\s\"'<>\\]|" + AMPERSAND + rb"){6,})")
+_PARAMETER_NAME = re.compile(rb"[?&;]([\w.-]{1,60})\Z")
 
 
 def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the values of URL parameters that grant access."""
-    for found in itertools.chain.from_iterable(
-        pattern.finditer(text) for sign, pattern in _PARAMETERS.items() if sign in text
-    ):
-        name, value = found[1].decode().lower(), found[2].decode()
+    for found in _PARAMETER.finditer(text):
+        begun = _PARAMETER_NAME.search(text, max(0, found.start() - 61), found.start())
+        if begun is None:
+            continue
+        name, value = begun[1].decode().lower(), found[1].decode()
         likely = name in PARAMETERS or suggests_secret(name)
         if names_secret(name) or (likely and (len(value) >= 20 or is_mixed(value))):
-            yield found.span(2)
+            yield found.span(1)
 
 
 #: What may come between a name and its value in an element or object that has both: `name="KEY" value="..."`.
@@ -129,7 +134,9 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
         before = _NAME_BEFORE.match(lowered[max(0, start - 60) : start][::-1])
         after = _NAME.match(text, start)
         words = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
-        name = words if names_secret(words) else words.rpartition(" ")[2]
+        name = words.rpartition(" ")[2]
+        if names_secret(words) or (name.lower() == "key" and holds_random(words)):
+            name = words
         value = text[slice(*found.span(2))].decode()
         quoted = found[1] is not None or text[found.start(2) - 1 : found.start(2)] == b">"
         if name.lower() == "token" and not (quoted or name.isupper()) and is_hash(value) and b"=" not in found[0]:
@@ -142,7 +149,7 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth|encryption|decryption|master|admin|service|"
     rb"license|bearer|refresh|session|webhook|deploy) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,40}(is:? )?[\"']?\Z"
+    rb"(?:\\t|[ \t]){1,40}(is:? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
 #: Somebody's key: `my OpenAI key is ...`. That somebody has it tells it from the keys of records.
@@ -159,7 +166,7 @@ _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
 _SESSION = re.compile(rb"(?i)sess|auth|token|sid\Z|csrf|xsrf|jwt")
 
 
-def _keys(text: bytes, _: bytes) -> Iterator[Span]:
+def _keys(text: bytes) -> Iterator[Span]:
     for at in range(0, len(text), _PART):
         part = text[at : at + _PART + _AROUND]
         yield from ((at + start, at + end) for start, end in keys_in(part, long_words(part)))
@@ -167,7 +174,11 @@ def _keys(text: bytes, _: bytes) -> Iterator[Span]:
 
 def _values(text: bytes, _: bytes) -> Iterator[Span]:
     """Find random-looking values after the name of a secret and a blank."""
-    return itertools.chain.from_iterable(_said(text, start) for start, _ in long_words(text))
+    return _values_at(text, long_words(text))
+
+
+def _values_at(text: bytes, words: Iterable[Span]) -> Iterator[Span]:
+    return itertools.chain.from_iterable(_said(text, start) for start, _ in words)
 
 
 def _said(text: bytes, start: int) -> Iterator[Span]:
@@ -222,7 +233,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
         long = len(value) >= RUN or (quoted and len(value) >= RUN // 2)
         return long and (looks_random(value) or (quoted and is_mixed(value)))
     if len(value) < RUN or not (suggests_secret(name) or holds_random(name)):
-        return False
+        return quoted and name.lower() == "key" and len(value) >= KEY_LENGTH and is_drawn(value)
     return looks_random(value)
 
 
@@ -233,9 +244,9 @@ def _signs() -> Iterator[bytes]:
 
 _places = Places(_signs)
 #: Searches for secrets of any length, or for what most texts contain anyway, and those of which `_signs` are known.
-_UNLIMITED: tuple[Search, ...] = (blocks_in, _keys, _parameters, key_blocks_in, inserts_in)
+_UNLIMITED: tuple[Search, ...] = (blocks_in, _parameters, key_blocks_in, inserts_in)
 _NEAR_SIGNS: tuple[Search, ...] = (
-    _credentials, passwords_in_files, credentials_in, codes_in, named_codes_in, _values, _named, _cookies, passwords_in,
+    _credentials, passwords_in_files, credentials_in, codes_in, named_codes_in, _named, _cookies, passwords_in,
     spoken_in, told_in, beside_names,
 )  # fmt: skip
 #: A long text is searched for keys in parts of this many bytes, each extended by enough for one key.

@@ -90,7 +90,9 @@ _NO_USERS = frozenset({b"mailto", b"cc", b"bcc", b"to", b"from", b"email", b"sip
 
 def _logins_at(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in _LOGIN_AT.finditer(lowered):
-        login = _LOGIN_BEFORE.search(lowered, max(0, found.start() - 100), found.start())
+        begin = max(0, found.start() - 100)
+        colon = lowered.rfind(b":", begin, found.start())  # most addresses are those of mail
+        login = _LOGIN_BEFORE.search(lowered, max(begin, colon - 36), found.start()) if colon >= 0 else None
         if login and login[1] not in _NO_USERS:
             value = text[slice(*login.span(2))].decode("latin-1")
             if is_chosen(value) and (not is_identifier(value) or looks_random(value) or found.end(1) > found.start(1)):
@@ -136,16 +138,28 @@ def _first_passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(1)
 
 
+#: A call on what was found by the name of a password, as in tests of pages and apps.
+_TYPED = rb"\)\.(?:type|fill|send_?keys|set_?value|perform\((?:type|replace)text)\(" + QUOTED
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
-_IN_CALL = rb"\]?" + QUOTE + rb"(?:\s?,\s?" + QUOTED + rb"|\)\.(?:type|fill|send_?keys|set_?value)\(" + QUOTED + rb")"
+_IN_CALL = (
+    MAYBE_QUOTE + rb"\]?(?:" + QUOTE + rb"(?:\s?,\s?(?:with:\s?)?" + QUOTED + rb"|" + _TYPED + rb")|\)" + _TYPED + rb")"
+)
 #: The same name in a tuple of Erlang: `{password, "p4ss!"}`.
 _IN_TUPLE = rb",\s?(?:<<)?" + QUOTED + rb"(?:>>)?\s?\}"
 _IN_EITHER = rb"(?:" + _IN_CALL + rb"|" + _IN_TUPLE + rb")"
 _NAME = re.compile(rb"p(?:(?:ass(?:word|wd|phrase)?|wd?|sk)" + _IN_EITHER + rb"|(?<= p)ass(?:word|phrase)\b)")
 _TUPLE_BEFORE = re.compile(rb"\{\s?\w{0,40}\Z")
-_CALL_BEFORE = re.compile(rb"\w\(\s?" + QUOTE + rb"[\w.#=\[-]{0,60}\Z")
+_CALL_BEFORE = re.compile(
+    rb"(?:\w\(\s?(?:"
+    + QUOTE
+    + rb"[^\"'`\n]{0,60}"
+    + QUOTE
+    + rb"\s?,\s?){0,6}|\bfill_in )"
+    + QUOTE
+    + rb"[\w.#=\[-]{0,60}\Z"
+)
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
-_AS_THE = rb"s (?<= as )(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2}"
+_AS_THE = rb"s (?<= as )(?:(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2})?"
 _AS = re.compile(
     MAYBE_QUOTE + rb"((?:[^\s\"'`\\;&<]|" + AMPERSAND + rb"){6,256}+)" + MAYBE_QUOTE + rb" a" + _AS_THE + rb"\Z"
 )
@@ -167,14 +181,14 @@ def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords that a call, or a sentence, puts beside their name without a sign between them."""
     for name in _NAME.finditer(lowered) if b"pass" in lowered or b"pw" in lowered or b"psk" in lowered else ():
         found: re.Match[bytes] | None
-        if name[2]:
+        if name[2] or name[3]:
             found = name
-        elif name[3]:
+        elif name[4]:
             found = name if _TUPLE_BEFORE.search(lowered, max(0, name.start() - 42), name.start()) else None
         elif name[1] is None:
             found = _before_name(lowered, name.start()) or _after_name(lowered, name.start())
         else:
-            found = name if _CALL_BEFORE.search(lowered, max(0, name.start() - 66), name.start()) else None
+            found = name if _CALL_BEFORE.search(lowered, max(0, name.start() - 200), name.start()) else None
         group = found.lastindex if found else None
         if found and group and is_chosen(text[slice(*found.span(group))].decode("latin-1")):
             yield found.span(group)

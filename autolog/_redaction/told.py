@@ -39,14 +39,14 @@ _LAST = tuple(
 _BEGINNING = re.compile(rb"\A|[\s\"'`(]|\\n")
 #: A user and a password: `creds are ada/p4ss!`.
 _PAIR = dict.fromkeys(
-    (b"creds", b"credentials", b"login", b"logins", b"zugangsdaten", b"password"),
+    (b"creds", b"credentials", b"login", b"logins", b"log in", b"sign in", b"zugangsdaten", b"password"),
     rb"(?: (?:for|on|to) (?:the )?[\w.-]{1,30}(?: [\w.-]{1,30})?)?"
-    rb"(?: are| is)?:?\*{0,2} " + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE + rb" ?[/:] ?" + MAYBE_QUOTE +
-    _WORD,
+    rb"(?: are| is| with| as| using)?:?\*{0,2} " + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE +
+    rb"(?: ?[/:] ?| and )" + MAYBE_QUOTE + _WORD,
 )  # fmt: skip
 #: Words of which one occurs in every text with such a password, and the signs of these passwords in long texts.
-WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"kennwort",
-                   b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
+WORDS = frozenset({b"pass", b"pw", b"pwd", b"secret", b"token", b"creds", b"credential", b"login", b"log in",
+                   b"sign in", b"kennwort", b"senha", b"wachtwoord", b"zugangsdaten"})  # fmt: skip
 SIGNS = (*signs_of(_AFTER), *signs_of(_PAIR), _IS_MY_PASSWORD)
 _WITH_VALUE = (*patterns(_AFTER), *patterns(_PAIR))
 
@@ -58,13 +58,19 @@ def told_in(text: bytes, lowered: bytes) -> Iterator[Span]:
         lowered: the text in lower case.
     """
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _WITH_VALUE):
-        if is_strong(text[slice(*found.span(1))].decode("latin-1")):
+        if _is_told(text[slice(*found.span(1))].decode("latin-1"), found[0]):
             yield found.span(1)
             new = _TO.match(lowered, found.end(1))
             if new and is_chosen(text[slice(*new.span(1))].decode("latin-1")):
                 yield new.span(1)
     for name in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _LAST):
         yield from _before(text, lowered, name.start())
+
+
+def _is_told(value: str, told: bytes) -> bool:
+    """Return whether a value is a password; after a user and a slash it may also be a word with a long number."""
+    word = value.rstrip(".?:!")
+    return is_strong(value) or (b" / " in told and word.isalnum() and is_chosen(word) and not is_identifier(word))
 
 
 def _before(text: bytes, lowered: bytes, place: int) -> Iterator[Span]:

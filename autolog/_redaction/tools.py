@@ -30,7 +30,11 @@ _DEVICE_KEYS = (
     rb"wpa-psk (?:ascii|hex))(?: (?:\d|ascii-text|local|remote))? " + MAYBE_QUOTE + WORD
 )
 #: Commands that read a secret from a string given to them.
-_HERE = rb"(?:passw|secret|token|sudo -s|pass insert|env add|login)[^\n]{0,80}?<<< ?" + MAYBE_QUOTE + WORD
+_HERE = (
+    rb"(?:passw|passphrase-fd|secret|token|sudo -s|pass insert|env add|login|kinit|cryptsetup|pdbedit)[^\n]{0,80}?<<< ?"
+    + MAYBE_QUOTE
+    + WORD
+)
 #: Those signs that are only looked for where their word occurs.
 ALIAS, PASSPHRASE, NETWORK = rb"c alias (?<=mc alias )set ", rb"passphrase (?<=wpa_passphrase )", rb"cli\b(?<=nmcli)"
 #: Passwords and keys after fixed words: in options of commands that no other search knows, and in what tools print.
@@ -40,6 +44,11 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
      ((rb"-(?<=--)from-literal[= ]" + MAYBE_QUOTE + rb"[\w.-]{1,60}=" + WORD, is_given),)),
     ((rb"-(?<=django-)insecure-",), ((rb"-(?<=django-)insecure-([^\s\"'`\\]{30,80})", bool),)),
     ((rb"v(?=ault login)ault login",), ((rb"vault login " + MAYBE_QUOTE + WORD, looks_random),)),
+    ((rb"v(?=ault operator unseal)ault op", rb"go login (?<=cargo login )"),
+     ((rb"(?:vault operator unseal|cargo login) " + MAYBE_QUOTE + WORD, looks_random),)),
+    ((rb"bscure (?<=rclone obscure )", rb"passwd -[156] ", rb"ba-tool user"),
+     ((rb"(?:rclone obscure|openssl passwd -[156]|samba-tool user (?:create|add) \S{1,64}) " + MAYBE_QUOTE + WORD,
+       is_given),)),
     ((rb"p-(?<=snmp-)server community",), ((rb"p-(?<=snmp-)server community " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"_userpwd",), ((USER_AND_PASSWORD, is_given),)),
     ((rb"_user (?:(?<= add_user )|(?<= authenticate_user ))", rb"_password (?<= change_password )"),

@@ -8,7 +8,8 @@ from autolog._redaction.names import alternates, is_jumbled, looks_random
 
 PLACEHOLDER = re.compile(
     r"(?i)[<{\[(]|\$(?!\w+[!@#^&?])|[*%-](?!(?=\D*\d)(?=[^a-z]*[a-z])[^!@#^&?]*[!@#^&?])|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
-    r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin)\d?\Z"
+    r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin|required|optional|empty|unset|undefined|hidden|"
+    r"masked|enabled|disabled|text|str)\d?\Z"
 )
 
 
@@ -25,8 +26,8 @@ def is_any(value: str) -> bool:
 #: Names of algorithms, encodings and columns, which also contain digits.
 _KIND = re.compile(
     r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
-    r"var|arg|col|field|user|step|test|hs|rs|es|ps|hmac(?:sha|md)?|chacha|secp)[-_]?\d{1,4}(?:[-_]?(?:encoded|hashed|encrypted)|[-\w]{0,6})|"
-    r"\d{1,3}[-_]?(?:bit|byte|char|character|digit|letter|symbol|word|day|hour|minute|month|year)s?"
+    r"var|arg|col|field|user|step|test|hs|rs|es|ps|hmac(?:sha|md)?|chacha|secp)[-_]?\d{1,4}(?:[-_]?(?:encoded|hashed|encrypted)|[-_a-z]{0,6}\d{0,2})|"
+    r"\d{4}-\d\d-\d\dt[\d:.+]{2,20}z?|\d{1,3}[-_]?(?:bit|byte|char|character|digit|letter|symbol|word|day|hour|minute|month|year)s?"
 )
 _CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 

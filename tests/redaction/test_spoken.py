@@ -8,7 +8,7 @@ import pytest
 from secret_samples import redacted
 
 from autolog._redaction.look import may_hold_secret
-from autolog._redaction.names import PASSWORD_ELSEWHERE
+from autolog._redaction.names import KEY_ELSEWHERE, PASSWORD_ELSEWHERE
 
 PASSWORD = "hk7!Qz42x"
 
@@ -27,6 +27,20 @@ def test_a_password_behind_its_name_in_another_language(word: str) -> None:
             assert PASSWORD.encode() not in redacted(body), text
             assert may_hold_secret(body), body
             assert may_hold_secret(nested), nested
+
+
+@pytest.mark.parametrize("word", KEY_ELSEWHERE)
+def test_a_key_behind_its_name_in_another_language(word: str) -> None:
+    key = "q8Zr3Lk9Vx2Pm7Tn4Wb6"
+    for text in (f"{word}: {key}", f"API-{word.capitalize()} = '{key}'", f"a **{word} API:** {key}"):
+        for ascii_only in (True, False):
+            body = json.dumps({"messages": [{"content": text}]}, ensure_ascii=ascii_only).encode()
+            nested = json.dumps({"arguments": body.decode()}, ensure_ascii=ascii_only).encode()
+            assert key.encode() not in redacted(body), text
+            assert may_hold_secret(nested), nested
+        for other in ("0a" * 20, "550e8400-e29b-41d4-a716-446655440000", "user_id2") if "token" not in word else ():
+            body = json.dumps({"messages": [{"content": text.replace(key, other)}]}).encode()
+            assert redacted(body) is body, text
 
 
 @pytest.mark.parametrize("text", [
