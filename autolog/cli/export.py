@@ -12,7 +12,6 @@ from typing import IO, Any
 import click
 
 from autolog._display import cassettes, files
-from autolog._folders import make_private
 from autolog._record.record import Record
 from autolog.cli._files import require_pyarrow
 from autolog.cli._options import (
@@ -85,7 +84,6 @@ def export(
             raise click.UsageError("a Parquet file needs a name: --output FILE")
         require_pyarrow()
         with _whole(output) as path:
-            make_private(path)
             written = files.write_parquet(counted(records, total, "exporting"), path)
         _report(written, form, output)
         return
@@ -107,7 +105,7 @@ def _report(written: int, form: str, output: Path | None) -> None:
 
 @contextlib.contextmanager
 def _whole(output: Path) -> Iterator[Path]:
-    """Provide a path to write to; what was there before is replaced only once all of it has been written.
+    """Provide the path of a new private file; what was there before is replaced only once all of it has been written.
 
     Raises:
         AutologError: if it cannot be written.
@@ -115,6 +113,9 @@ def _whole(output: Path) -> Iterator[Path]:
     in_place = output.exists() and not output.is_file()  # a pipe or a device
     part = output if in_place else output.resolve().with_name(f"{output.name}.part")
     try:
+        if not in_place:
+            part.unlink(missing_ok=True)  # in a shared folder it may be another user's, or lead elsewhere
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
         if not in_place:
             part.replace(output.resolve())

@@ -213,7 +213,7 @@ async def _run(route: Route, call: Call) -> Reply:
         handler = partial(route.handler, call)
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
-    result = await services.in_thread(writes, route.handler, call)
+    result = await services.in_thread(route.scope != "read", route.handler, call)
     reply = result if isinstance(result, Reply) else await services.writer.perform(result)  # type: ignore[arg-type]
     return reply
 

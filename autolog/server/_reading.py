@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from autolog._record.record import Record
-from autolog.dialects._fault import Json
+from autolog.dialects._fault import Fault, Json
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
 #: Records per query; queries do not include bodies.
 LOOK_UP = 200
+#: The most bytes of bodies that are read for a reply that does not come in pieces, and for a part of it. Bodies may
+#: compress to a thousandth of their size, so that a small store can have more than fit into memory.
+REPLY_BYTES, GROUP_BYTES = 64 * 1024 * 1024, 8 * 1024 * 1024
 
 
 def read_whole(
@@ -35,6 +38,46 @@ def read_whole(
             query, offset = replace(query, past=(last.created_at, last.seq)), 0
         else:
             offset += len(page)
+
+
+def body_size(record: Record) -> int:
+    """Return the size of a record's bodies, in bytes."""
+    return len(record.request_body or b"") + len(record.response_body or b"")
+
+
+def in_groups(store: Store, records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records with their bodies, in groups of at most `GROUP_BYTES`, or of a single record."""
+    group: list[Record] = []
+    size = 0
+    for record in store.with_bodies(records):
+        size += body_size(record)
+        if group and size > GROUP_BYTES:
+            yield group
+            group, size = [], body_size(record)
+        group.append(record)
+    if group:
+        yield group
+
+
+def in_one_reply(store: Store, records: Iterable[Record]) -> list[Record]:
+    """Return records with their bodies.
+
+    Raises:
+        Fault: 413, if they are several, and have more than `REPLY_BYTES`.
+    """
+    found: list[Record] = []
+    size = 0
+    for record in store.with_bodies(records):
+        size += body_size(record)
+        if found and size > REPLY_BYTES:
+            raise too_much()
+        found.append(record)
+    return found
+
+
+def too_much() -> Fault:
+    """Return the fault for a reply that would have too many bytes of bodies."""
+    return Fault(413, f"the reply would have more than {REPLY_BYTES >> 20} MiB of bodies; ask for fewer logs at once")
 
 
 def json_lines(items: Iterable[Json]) -> Iterator[bytes]:

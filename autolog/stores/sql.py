@@ -181,7 +181,8 @@ def _environment() -> dict[str, str]:
     """Return the environment of the process, in which it finds the same modules as this one, but no API keys."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "SYSTEMROOT", "LANG", "TMPDIR"}}
     folders = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
-    return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
+    # With `-m`, modules of the working directory, which may be anybody's, would be imported instead of Python's own.
+    return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)), "PYTHONSAFEPATH": "1"}
 
 
 def _send(stdin: IO[bytes], data: Any) -> None:

@@ -155,6 +155,18 @@ def test_only_the_user_may_read_an_export(ten_records: Store, suffix: str) -> No
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes are of POSIX")
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "yaml"])
+def test_an_export_does_not_write_where_another_user_of_the_folder_leads_it(ten_records: Store, suffix: str) -> None:
+    Path("theirs").write_text("precious")
+    Path(f"all.{suffix}.part").symlink_to("theirs")
+    run("export", "-o", f"all.{suffix}")
+    assert Path("theirs").read_text() == "precious"
+    assert not Path(f"all.{suffix}").is_symlink()
+    os.link("theirs", f"all.{suffix}.part")
+    run("export", "-o", f"all.{suffix}")
+    assert Path("theirs").read_text() == "precious"
+
+
 def test_a_pipe_gets_the_whole_export(ten_records: Store) -> None:
     os.mkfifo("pipe")
     with ThreadPoolExecutor() as pool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-from live import KEY, live
+from live import KEY, Live, live
 
 from autolog._record.record import Record
 from autolog.server import Limits
-from autolog.server._reading import LOOK_UP, json_lines, json_object, read_whole
+from autolog.server._reading import LOOK_UP, REPLY_BYTES, json_lines, json_object, read_whole
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -90,3 +92,72 @@ def test_long_replies_are_few_at_once(tmp_path: Path) -> None:
             assert (third.status_code, third.headers["retry-after"]) == (503, "5")
             assert client.get("/v5/logs?file_id=logs").status_code == 503
             assert client.get("/api/v1/records").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Run a server whose store has twelve runs of a trace, with bodies of 96 MB together, and no list of bodies."""
+    with live(tmp_path_factory.mktemp("large") / "s.db") as server:
+        for number in range(12):
+            body = b'{"input": "%s"}' % (b"x" * 8_000_000)
+            server.store.write([
+                Record(id=f"r{number}", dialect="langsmith", kind="llm", trace_id="t", span_id=f"s{number}", project="default",
+                       session="c", metadata={"thread_id": "c"}, parent_span_id="s0" if number else None, start_time=datetime.now(UTC),
+                       created_at=datetime.now(UTC), request_body=body, extra={"run": {"run_type": "llm"}})
+            ])  # fmt: skip
+        find = server.store.find
+
+        def find_few(query: Query, limit: int, *args: Any, bodies: bool = False, **options: Any) -> list[Record]:
+            assert limit <= 1 or not bodies, "all of these bodies would be in memory at once"
+            return find(query, limit, *args, bodies=bodies, **options)
+
+        server.store.find = find_few  # type: ignore[method-assign]
+        yield server
+
+
+def ask(server: Live, method: str, path: str, **options: Any) -> httpx2.Response:
+    return httpx2.request(method, server.url + path, headers={"x-api-key": KEY}, timeout=60, **options)
+
+
+def test_pages_with_a_cursor_end_where_bodies_become_too_many(large: Live) -> None:
+    def runs(cursor: str | None) -> tuple[httpx2.Response, list[Any], str | None]:
+        answer = ask(large, "POST", "/runs/query", json={"cursor": cursor})
+        return answer, answer.json()["runs"], answer.json()["cursors"]["next"]
+
+    def observations(cursor: str | None) -> tuple[httpx2.Response, list[Any], str | None]:
+        given = {"limit": "100", **({"cursor": cursor} if cursor else {})}
+        answer = ask(large, "GET", "/api/public/v2/observations", params=given)
+        return answer, answer.json()["data"], answer.json()["meta"].get("cursor")
+
+    for page in (runs, observations):
+        found, cursor = set[str](), None
+        for _ in range(2):
+            answer, items, cursor = page(cursor)
+            assert len(answer.content) < REPLY_BYTES + 10_000_000
+            found |= {item["id"] for item in items}
+        assert cursor is None
+        assert len(found) == 12
+
+
+@pytest.mark.parametrize("path", ["observations", "traces/t", "observations?filter=[]", "sessions/c"])
+def test_a_reply_with_too_many_bodies_is_refused(large: Live, path: str) -> None:
+    answer = ask(large, "GET", f"/api/public/{path}")
+    few = path == "sessions/c"  # the session's traces, of which there is one
+    assert answer.status_code == (200 if few else 413)
+    assert few or "64 MiB of bodies" in answer.text
+    if path.startswith("observations"):
+        assert len(ask(large, "GET", "/api/public/observations?limit=5&page=2").json()["data"]) == 5
+
+
+def test_figures_are_of_all_runs_however_large(large: Live) -> None:
+    assert ask(large, "POST", "/runs/stats", json={}).json()["run_count"] == 12
+    (thread,) = ask(large, "POST", "/api/v2/threads/query", json={}).json()["items"]
+    assert thread["first_inputs"].startswith('{"input": "xxx')
+    assert len(ask(large, "GET", "/api/v2/traces/t/runs?selects=NAME").json()["items"]) == 12
+    assert ask(large, "GET", "/api/v2/traces/t/runs?selects=INPUTS").status_code == 413
+    wanted = {"filter": "eq(is_root, true)", "tree_filter": 'search("xxx")'}
+    assert len(ask(large, "POST", "/api/v2/runs/query", json=wanted).json()["items"]) == 1
+    query = {"view": "observations", "metrics": [{"measure": "count", "aggregation": "count"}], "filters": [
+        {"type": "string", "column": "input", "operator": "contains", "value": "xxx"}]}  # fmt: skip
+    answer = ask(large, "GET", "/api/public/metrics", params={"query": json.dumps(query)})
+    assert answer.json()["data"] == [{"count_count": 12}]

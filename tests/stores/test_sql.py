@@ -184,3 +184,12 @@ def test_a_store_that_is_no_file_says_that_not_all_was_read(
     assert answer.rows == [("c4",), ("c5",)]
     assert answer.notes == ["only the newest 2 records were looked at"]
     store.close()
+
+
+def test_modules_of_the_working_directory_are_not_imported(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    assert select(store, "select 1").rows == [(1,)]
+    assert not (tmp_path / "ran").exists()

@@ -33,6 +33,7 @@ from autolog.dialects.langsmith._encode import (
     known_of as known_of,
     run_of as run_of,
     session_id as session_id,
+    with_previews as with_previews,
 )
 from autolog.dialects.langsmith._filter import Filter as Filter, parse_filter as parse_filter
 from autolog.dialects.langsmith._stats import encode_stats as encode_stats, encode_thread as encode_thread

@@ -152,6 +152,11 @@ def encode_run_v2(run: Json) -> Json:
     }
 
 
+def with_previews(run: Json) -> Json:
+    """Return a run with the beginnings of its bodies in their place, which is enough for the previews."""
+    return {**run, **{name: preview(text_of(run.get(name))) for name in ("inputs", "outputs")}}
+
+
 #: Keys of metadata by which runs are grouped into threads.
 THREADS = ("session_id", "thread_id", "conversation_id")
 #: The fields of a run that both APIs have.

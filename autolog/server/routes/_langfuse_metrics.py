@@ -104,10 +104,11 @@ def _rows(call: Call, given: Json) -> Iterator[Json]:
     if (total := call.store.count(query)) > MAX_LOOKED_AT:
         raise Fault(400, f"query: this would read {total} observations, more than {MAX_LOOKED_AT}; narrow the time")
     for offset in range(0, total, PAGE):
-        for record in call.store.find(query, PAGE, offset, bodies=accepts is not None):
+        records = call.store.find(query, PAGE, offset)
+        for record in records if accepts is None else call.store.with_bodies(records):
             row = dialect.observation_columns(dialect.encode_observation(record))
             if dialect.is_observation(record) and (accepts is None or accepts(row)):
-                yield row
+                yield {name: value for name, value in row.items() if name not in {"input", "output"}}
 
 
 def _start(time: str | None, step: str) -> str | None:

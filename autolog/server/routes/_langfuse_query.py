@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply
+from autolog.server._reading import REPLY_BYTES, in_groups, in_one_reply, too_much
 from autolog.server.routes._langfuse_filter import TRACES, Accepts, Columns, narrow, parse_conditions
 from autolog.stores.query import Condition, Query
 
@@ -99,18 +101,22 @@ def page_of(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -
     page, limit = page_and_limit(call)
     first, total, descending = (page - 1) * limit, call.store.count(query), newest_first(call)
     if accepts is None:
-        records = call.store.find(query, limit, newest_first=descending, offset=first, bodies=True)
+        records = in_one_reply(call.store, call.store.find(query, limit, newest_first=descending, offset=first))
         return Reply(200, {"data": encode(records, False), "meta": meta_of(page, limit, total)})
     if total > MAX_LOOKED_AT:
         raise Fault(
             400, f"filter: this would search {total} items, more than {MAX_LOOKED_AT}; add a userId, sessionId or tag"
         )
-    rows, count = list[Json](), 0
+    rows, count, size = list[Json](), 0, 0
     for offset in range(0, total, MAX_PAGE):
-        records = call.store.find(query, MAX_PAGE, newest_first=descending, offset=offset, bodies=True)
-        for row in filter(accepts, encode(records, True)):
-            rows += [row] if first <= count < first + limit else []
+        records = call.store.find(query, MAX_PAGE, newest_first=descending, offset=offset)
+        for row in (row for group in in_groups(call.store, records) for row in filter(accepts, encode(group, True))):
+            if first <= count < first + limit:
+                rows.append(row)
+                size += len(encode_json(row))
             count += 1
+            if size > REPLY_BYTES and len(rows) > 1:
+                raise too_much()
     return Reply(200, {"data": rows, "meta": meta_of(page, limit, count)})
 
 

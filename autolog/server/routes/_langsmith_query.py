@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from autolog._record.record import Record
@@ -12,6 +12,7 @@ from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
 from autolog.server._addresses import sign
 from autolog.server._call import Call, Reply, Route
+from autolog.server._reading import REPLY_BYTES, body_size, in_groups, too_much
 from autolog.server.routes._langsmith_totals import with_totals
 from autolog.stores.query import Condition, Query
 
@@ -20,10 +21,16 @@ PAGE = 200
 MAX_LOOKED_AT = 5_000
 #: The most runs of a trace that are read.
 MAX_IN_TRACE = 1_000
+#: The fields of a run that hold its bodies.
+_BODIES = ("inputs", "outputs")
 
 
-def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Json], str | None]:
-    """Return at most `most` runs, and the cursor of the next page, if there is one.
+#: Returns the part of a run that is kept.
+Keep = Callable[[Json], Json]
+
+
+def find_runs(call: Call, wanted: Json, most: int, keep: Keep = lambda run: run) -> tuple[list[Json], str | None]:
+    """Return at most `most` runs, fewer if their bodies are large, and the cursor of the next page, if there is one.
 
     `wanted` has the fields of a request to `/runs/query`.
 
@@ -32,27 +39,36 @@ def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Json], str | No
     """
     accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), offset_of(wanted.get("cursor"))
     runs: list[Json] = []
-    last = offset + MAX_LOOKED_AT
+    last, size = offset + MAX_LOOKED_AT, 0
     while offset < last:
-        records = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
-        for record, run in zip(records, encode(call, records), strict=True):
+        page = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc")
+        for record, run in _encoded(call, page):
             offset += 1
             if dialect.is_run(record) and accepts(run):
-                runs.append(run)
-            if len(runs) == most:
+                runs.append(kept := keep(run))
+                size += body_size(record) if any(kept.get(name) is run[name] for name in _BODIES if run[name]) else 0
+            if len(runs) == most or size > REPLY_BYTES:
                 return runs, str(offset)
-        if len(records) < PAGE:
+        if len(page) < PAGE:
             return runs, None
     return runs, str(offset)
 
 
-def all_runs(call: Call, wanted: Json) -> list[Json]:
+def _encoded(call: Call, records: Sequence[Record]) -> Iterator[tuple[Record, Json]]:
+    for group in in_groups(call.store, records):
+        yield from zip(group, encode(call, group), strict=True)
+
+
+def all_runs(call: Call, wanted: Json, keep: Keep = lambda run: run) -> list[Json]:
     """Return all runs that match, the newest first.
 
     Raises:
-        Fault: 422, if a field or a filter is not supported, or more runs match than are searched.
+        Fault: 413, if they have too large bodies; 422, if a field or a filter is not supported, or more runs match than
+            are searched.
     """
-    found, cursor = find_runs(call, wanted, MAX_LOOKED_AT)
+    found, cursor = find_runs(call, wanted, MAX_LOOKED_AT, keep)
+    if cursor is not None and int(cursor) < MAX_LOOKED_AT:
+        raise too_much()
     if cursor is not None:
         raise Fault(422, f"more than {MAX_LOOKED_AT} runs would be searched; restrict start_time and end_time")
     return found
@@ -117,16 +133,31 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
     def accepts(run: Json) -> bool:
         trace_id = run["trace_id"]
         if trace_id not in known:
-            query = Query({"project": call.project, "trace_id": trace_id})
-            records = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
-            runs = [run, *with_totals(call, list(filter(dialect.is_run, records)))]
-            roots = [candidate for candidate in runs if candidate["parent_run_id"] is None]
-            known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
-                of_any is None or any(map(of_any, runs))
-            )
+            known[trace_id] = _is_accepted(_runs_of_trace(call, run), of_root, of_any)
         return known[trace_id]
 
     return accepts
+
+
+def _runs_of_trace(call: Call, run: Json) -> Iterator[Json]:
+    """Yield a run and the others of its trace."""
+    yield run
+    query = Query({"project": call.project, "trace_id": run["trace_id"]})
+    records = filter(dialect.is_run, call.store.find(query, MAX_IN_TRACE, newest_first=False))
+    for group in in_groups(call.store, records):
+        yield from with_totals(call, group)
+
+
+def _is_accepted(runs: Iterable[Json], of_root: dialect.Filter | None, of_any: dialect.Filter | None) -> bool:
+    """Return whether the root of a trace passes one filter, and any of its runs the other."""
+    for run in runs:
+        if of_root is not None and run["parent_run_id"] is None and of_root(run):
+            of_root = None
+        if of_any is not None and of_any(run):
+            of_any = None
+        if of_root is None and of_any is None:
+            return True
+    return False
 
 
 def encode(call: Call, records: Sequence[Record]) -> list[Json]:

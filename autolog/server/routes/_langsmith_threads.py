@@ -27,7 +27,7 @@ def query_threads(call: Call) -> Reply:
         wanted["session"] = [str(given["project_id"])]
     first, size = offset_of(given.get("cursor")), page_size(given, 20, 100)
     threads = defaultdict[str, list[Json]](list)
-    for run in all_runs(call, wanted):
+    for run in all_runs(call, wanted, dialect.with_previews):
         if run["thread_id"] is not None:
             threads[run["thread_id"]].append(run)
     shown = [*threads.items()][first : first + size]

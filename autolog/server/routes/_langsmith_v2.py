@@ -10,8 +10,9 @@ from typing import Any
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
+from autolog.server._reading import too_much
 from autolog.server.routes import _langsmith_sessions, _langsmith_threads
-from autolog.server.routes._langsmith_query import encode, find_runs, page_size, reading, wanted_by_v2
+from autolog.server.routes._langsmith_query import MAX_LOOKED_AT, encode, find_runs, page_size, reading, wanted_by_v2
 
 #: The most runs on a page, and of a trace.
 MAX_RUNS, MAX_IN_TRACE = 1_000, 1_000
@@ -25,8 +26,9 @@ def query_runs(call: Call) -> Reply:
     """
     given = call.object()
     wanted = wanted_by_v2(given)
-    found, cursor = find_runs(call, wanted, page_size(given, 100, MAX_RUNS))
-    items = [_select(run, given.get("selects")) for run in found]
+    items, cursor = find_runs(
+        call, wanted, page_size(given, 100, MAX_RUNS), lambda run: _select(run, given.get("selects"))
+    )
     return Reply(200, {"items": items, "next_cursor": cursor})
 
 
@@ -73,9 +75,11 @@ def query_traces(call: Call) -> Reply:
 
 def trace_runs(call: Call) -> Reply:
     wanted = {"trace": call.path["id"], "filter": call.parameter("filter"), "order": "asc"}
-    found, _ = find_runs(call, wanted, MAX_IN_TRACE)
     selects = call.parameters.texts("selects")
-    return Reply(200, {"items": [_select(run, selects) for run in found]})
+    items, cursor = find_runs(call, wanted, MAX_IN_TRACE, lambda run: _select(run, selects))
+    if cursor is not None and len(items) < MAX_IN_TRACE and int(cursor) < MAX_LOOKED_AT:
+        raise too_much()
+    return Reply(200, {"items": items})
 
 
 def routes(base: str) -> list[Route]:

@@ -15,6 +15,7 @@ from autolog._version import __version__
 from autolog.dialects import langfuse as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
+from autolog.server._reading import REPLY_BYTES, body_size, in_one_reply
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langfuse_configs, _langfuse_media, _langfuse_metrics
 from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES
@@ -82,7 +83,7 @@ def score(call: Call) -> RecordWrite:
 def get_trace(call: Call) -> Reply:
     trace_id = call.path["id"]
     query = Query({"project": call.project, "trace_id": trace_id})
-    records = call.store.find(query, MAX_RECORDS, newest_first=False, bodies=True)
+    records = in_one_reply(call.store, call.store.find(query, MAX_RECORDS, newest_first=False))
     if not records:
         raise Fault(404, "there is no trace with this id")
     return Reply(200, dialect.encode_trace(trace_id, records))
@@ -148,7 +149,7 @@ def list_observations(call: Call) -> Reply:
     for offset in range(0, min(total, first + limit + others), MAX_RECORDS):
         some = call.store.find(query, MAX_RECORDS, newest_first=descending, offset=offset)
         found += filter(dialect.is_observation, some)
-    rows = _observations([*call.store.with_bodies(found[first : first + limit])])
+    rows = _observations(in_one_reply(call.store, found[first : first + limit]))
     return Reply(200, {"data": rows, "meta": meta_of(page, limit, total - others)})
 
 
@@ -167,26 +168,26 @@ def _observations(records: Sequence[Record], wide: bool = False) -> list[Json]:
 def list_observations_on(call: Call) -> Reply:
     """Reply with observations as the current SDKs read them: newest first, each page with a cursor for the next.
 
-    If a filter rejects most observations, a page may be short and still have a cursor.
+    If a filter rejects most observations, or they are large, a page may be short and still have a cursor.
     """
     query, accepts = listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
     limit = call.parameters.integer("limit", 50, 1, MAX_RECORDS)
     if (cursor := call.parameters.text("cursor")) is not None:
         query = replace(query, past=_past(cursor))
-    rows, last = list[Json](), None
+    rows, last, size = list[Json](), None, 0
     for looked_at, record in enumerate(_following(call, query, limit + 1)):
-        if last is not None and (len(rows) == limit or looked_at == MAX_LOOKED_AT):
+        if last is not None and (len(rows) == limit or looked_at == MAX_LOOKED_AT or size > REPLY_BYTES):
             return Reply(200, {"data": rows, "meta": {"cursor": _cursor(last)}})
-        found = _observations([record], accepts is not None)
-        rows += found if accepts is None else filter(accepts, found)
-        last = record
+        found = [row for row in _observations([record], accepts is not None) if accepts is None or accepts(row)]
+        rows += found
+        last, size = record, size + (body_size(record) if found else 0)
     return Reply(200, {"data": rows, "meta": {}})
 
 
 def _following(call: Call, query: Query, size: int) -> Iterator[Record]:
     """Yield the records that match, newest first, reading `size` at a time."""
-    while records := call.store.find(query, size, bodies=True):
-        yield from records
+    while records := call.store.find(query, size):
+        yield from call.store.with_bodies(records)
         if len(records) < size:
             return
         query = replace(query, past=_past(_cursor(records[-1])))
@@ -223,7 +224,7 @@ def list_sessions(call: Call) -> Reply:
 
 def get_session(call: Call) -> Reply:
     query = Query({"project": call.project, "session": call.path["id"]}, roots=True)
-    roots = call.store.find(query, MAX_RECORDS, newest_first=False, bodies=True)
+    roots = in_one_reply(call.store, call.store.find(query, MAX_RECORDS, newest_first=False))
     if not roots:
         raise Fault(404, "there is no session with this id")
     session = dialect.encode_session(call.path["id"], roots[0].created_at, call.project)

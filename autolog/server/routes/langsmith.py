@@ -111,7 +111,11 @@ def query_runs(call: Call) -> Reply:
 
 
 def run_stats(call: Call) -> Reply:
-    return Reply(200, dialect.encode_stats(all_runs(call, call.object())))
+    return Reply(200, dialect.encode_stats(all_runs(call, call.object(), _without_bodies)))
+
+
+def _without_bodies(run: Json) -> Json:
+    return {key: value for key, value in run.items() if key not in {"inputs", "outputs"}}
 
 
 # Attachments
