@@ -213,6 +213,7 @@ PLACES = (
     "oc login -u ada -p {} https://h", "az sql server create -n s -u ada -p {}", "unrar x -p{} a.rar", "hydra -l ada -p {} ssh://h", "rabbitmqadmin -u ada -p {} list queues",
     "mosquitto_passwd -b f ada {}", "openssl passwd -6 {}", "rclone obscure {}", "samba-tool user create ada {}", "kinit ada <<< {}", "echo {} | kinit ada",
     "printf '{}' | cryptsetup luksFormat /dev/sda -", "gpg --passphrase-fd 0 <<< '{}'", "keytool -deststorepass {} -destkeystore a", "drush si --account-pass={} --yes",
+    "<input type=password name=pw value={}>", " user | password \n------+----------\n ada  | {}\n", "Username ...... ada\nPassword ...... {}", "ada@example.com / {}",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -267,6 +268,7 @@ SHORT = {
     'NSString *apiKey = @"{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "ACL SETUSER ada on >{} allkeys": "tulipriver", "userPassword:: {}": "aHVudGVyMmhvcnNl", 'expect "assword:"\nsend "{}\\n"': "tulipriver",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
+    "My seed phrase is {}": "witch collapse practice feed shame open despair creek road again ice least", "ada@example.com / {}": "sunshine2019",
     "API_KEY is set to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "set OPENAI_API_KEY to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "recovery key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "vault operator unseal {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "cargo login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "headers['Authorization'] = 'Bearer ' + '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'bot.run("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'createClient("https://x.example", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'const key = "{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", '{"key": "{}", "region": "eu"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
@@ -351,6 +353,7 @@ _CODE = (
      "token: Optional[str] = None; key: int = 12; const tokenType: string = 'access2'; dtn_ hb_ bu_{w}_{w} tr_prod_{w}\n"),
     ("username: string, password: string; user: text, password: required; {{\"username\": \"Benutzername\", \"password\": \"Passwort\"}}\n"
      "PASSWORD=changeme\nself.password=passphrase\n<password>Passwort</password> user: ada, password: see below\nclass Password\nis_active2\n"
+     "Reach me at ada@example.com / phone2 or git@github.example:ada2, scp x2 ada@h.example.com:backup-1/x\n<input type=checkbox name=password2 value=on>\n"
      "const key = \"{h40}\"; <li key=\"{l24}\">, {{\"key\": \"users/{a20}.png\"}}, ключ: {h40}, キー: {h8}-{h4}-{h4}-{h4}-{h12}, Der Schlüssel: user_id2\n"
      "What is the password? It must have 8 characters. Forgot your password?\nClick here2\nlogin with region/us-east-1 or log in as admin/user2\n"
      "client('s3'), login(request, 'profile2'), run(\"test_{w}_{w}_{w}_12\"), init(\"{w}-{w}-{w}-v2-1-0-1\"); &quot;key&quot;: &quot;{w}&quot;\n"),

@@ -22,7 +22,7 @@ _ANSWERED = (
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
 #: value, the border of a table's cell, or words.
 _ASSIGNED = (
-    rb"(?:\s{0,40}(?:[:?]=|[|?]{2}=|={1,3}>|>>|!={1,2}|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
+    rb"(?:\s{0,40}(?:[:?]=|\.{3,40}(?=\s)|[|?]{2}=|={1,3}>|>>|!={1,2}|<-|->|(?::|(?<=\s)as) ?&?(?:str|string) ?=|,? ?"
     + MAYBE_QUOTE + rb"value" + MAYBE_QUOTE + rb" ?[:=]|"
     rb":?(?:[ ]?</\w{1,10}>\s{0,8}:?\s?|(?<![\"'`])(?: [\w:-]{1,20}=" + QUOTE +
     rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
@@ -77,22 +77,25 @@ def passwords_assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
         return
     for found in _NAMED.finditer(lowered):
         group = found.lastindex or 1
-        before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
-        name = ((before[0] if before else b"") + text[slice(*found.span(1))]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
         if value.endswith("}") and "{" not in value and group == 3:  # `{password: p4ss!}`
             value = value.rstrip("}")
-        word = value.rstrip(".?:")
-        named = (group == 3 or b"(" in lowered[found.end(1) : found.start(group)]) and is_identifier(word)
-        code = named and not looks_random(word) and not (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
-        if lowered[found.end(1) : found.end(1) + 3].lstrip(b":\r")[:1] == b"\n" and not _begins_line(
-            lowered, found.start()
-        ):
-            continue
-        passes = name.lower() == "pass" and (group != 4 or _is_defined(lowered, found.start()))
-        chosen = is_chosen(value) and not code and (holds_password(name) or passes)
-        if chosen or (_is_word(value) and _is_certain(text, found, name)):
-            yield found.start(group), found.start(group) + len(value)
+        if _is_likely(lowered, found, value) if is_chosen(value) else _is_word(value):
+            before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
+            name = ((before[0] if before else b"") + text[slice(*found.span(1))]).decode("latin-1")
+            passes = name.lower() == "pass" and (group != 4 or lowered.endswith(b"#define ", 0, found.start()))
+            if (passes or holds_password(name)) and (is_chosen(value) or _is_certain(text, found, name)):
+                yield found.start(group), found.start(group) + len(value)
+
+
+def _is_likely(lowered: bytes, found: re.Match[bytes], value: str) -> bool:
+    """Return whether what looks like a password is one, and no code or unrelated line."""
+    between = lowered[found.end(1) : found.start(found.lastindex or 1)]
+    if between[:3].lstrip(b":\r").startswith(b"\n") and not _begins_line(lowered, found.start()):
+        return False
+    word = value.rstrip(".?:")
+    named = (found.lastindex == 3 or b"(" in between) and is_identifier(word) and not looks_random(word)
+    return not named or (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
 
 
 #: What precedes the name of a password that belongs to a user, so that it may be an ordinary word.
@@ -112,8 +115,6 @@ def _is_certain(text: bytes, found: re.Match[bytes], name: str) -> bool:
 
     It is the value of an environment variable or a property, an element of XML, or it follows a user's name.
     """
-    if not (holds_password(name) or name.lower() == "pass"):
-        return False
     start, end = found.span(found.lastindex or 1)
     line_ends = text[end : end + 1] in (b"", b"\n", b"\r", b'"', b"\\")
     between = text[found.end(1) : start]
@@ -127,7 +128,7 @@ def _is_certain(text: bytes, found: re.Match[bytes], name: str) -> bool:
 
 
 def _is_word(value: str) -> bool:
-    return is_any(value) and value.isascii() and value.replace("-", "").isalpha() and value.lower() not in _NAMES
+    return value.replace("-", "").isalpha() and value.isascii() and is_any(value) and value.lower() not in _NAMES
 
 
 _NAMES = frozenset(PASSWORD_ELSEWHERE)
@@ -135,10 +136,6 @@ _NAMES = frozenset(PASSWORD_ELSEWHERE)
 
 def _begins_line(lowered: bytes, start: int) -> bool:
     return _LINE_BEFORE.search(lowered, max(0, start - 60), start) is not None
-
-
-def _is_defined(lowered: bytes, start: int) -> bool:
-    return lowered.endswith(b"#define ", 0, start)
 
 
 def _is_told(lowered: bytes, found: re.Match[bytes]) -> bool:

@@ -140,7 +140,7 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
         while columns and at < len(text):
             line = text[at : _line_end(text, at)]
             cells = line.split(separator)
-            if line.startswith(b"+-"):  # a table's border
+            if line.startswith(b"+-") or not line.strip(b"-+"):  # a table's border
                 at += len(line) + 1
                 continue
             if len(cells) != len(names):

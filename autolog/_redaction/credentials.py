@@ -90,6 +90,12 @@ _READS = (
     rb"\| ?(?=[sckpdgvw])(?:sudo -s|(?:sudo )?(?:chpasswd|passwd --stdin|kinit|cryptsetup|smbpasswd)|"
     rb"docker secret create|gcloud secrets|wrangler secret|vercel env add)"
 )
+#: The words that stand for a wallet's key, after their name.
+_MNEMONIC = (
+    rb"phrase(?:(?<=seed phrase)|(?<=recovery phrase)|(?<=mnemonic phrase))" + MAYBE_QUOTE + rb"(?: is)?\s?[:=]?\s?" +
+    MAYBE_QUOTE
+)  # fmt: skip
+_WORDS = rb"(?:[a-z]{3,8} ){11,23}[a-z]{3,8}"
 #: Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[SignedPlaces, ...] = (
     # Links that log a user in, and Docker's stored logins
@@ -126,9 +132,7 @@ _PLACES: tuple[SignedPlaces, ...] = (
       (rb"(eyj(?<![\w.+/-]eyj)[\w+/-]{20,}+={0,2})(?![\w.])", holds_named_secret))),
     ((rb"kty(?<=\"kty)",),
      ((rb"\"(?:d|k|p|q|dp|dq|qi)" + QUOTE + rb"\s{0,8}:\s{0,8}" + QUOTE + rb"([\w-]{20,2048})", _anything),)),
-    ((rb":(?<=phrase:)",),
-     ((rb"phrase:(?:(?<=seed phrase:)|(?<=recovery phrase:)|(?<=mnemonic phrase:)) ?" + MAYBE_QUOTE +
-       rb"((?:[a-z]{3,8} ){11,23}[a-z]{3,8})", _anything),)),
+    ((_MNEMONIC,), ((_MNEMONIC + rb"(" + _WORDS + rb")", _anything),)),
 )  # fmt: skip
 
 
@@ -204,10 +208,10 @@ _SIGNED_IN_BODIES: tuple[Signed, ...] = (
 #: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
     _STORED_LOGIN: b"auth", rb":(?= psk )": b"psk", _IDENTIFIED[0]: b"identified by", _IDENTIFIED[1]: b"password by",
-    rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty", rb":(?<=phrase:)": b"phrase:",
+    rb"plus (?<=sqlplus )": b"sqlplus", rb"kty(?<=\"kty)": b"kty",
     rb":(?<=kind:)(?= ?" + MAYBE_QUOTE + rb"secret)": b"kind:", rb"v(?=ariable " + QUOTE + rb")": b"variable",
     rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"|[ :])": b"psk", PASSPHRASE: b"pass", NETWORK: b"nmcli",
-    _OF_ROLE: b"pass",
+    _OF_ROLE: b"pass", _MNEMONIC: b"phrase",
     VALUES: INSERT_INTO, ALIAS: b"mc alias",
 }  # fmt: skip
 #: The words whose occurrence `may_hold_credential` takes as an argument.

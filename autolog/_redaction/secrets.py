@@ -84,16 +84,17 @@ def _credentials(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: A parameter's value and what precedes it. The search starts from the equals sign, because in texts that are not in
 #: ASCII question marks stand for most letters.
 _PARAMETER = re.compile(rb"=(?<=[\w.-]=)((?:[^&#;\s\"'<>\\]|" + AMPERSAND + rb"){6,})")
-_PARAMETER_NAME = re.compile(rb"[?&;]([\w.-]{1,60})\Z")
+_PARAMETER_NAME = re.compile(rb"[\w.-]{1,60}")
 
 
 def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the values of URL parameters that grant access."""
     for found in _PARAMETER.finditer(text):
-        begun = _PARAMETER_NAME.search(text, max(0, found.start() - 61), found.start())
-        if begun is None:
+        earliest, at = max(0, found.start() - 61), found.start()
+        begin = max(text.rfind(sign, earliest, at) for sign in (b"?", b"&", b";"))
+        if begin < 0 or not _PARAMETER_NAME.fullmatch(text, begin + 1, at):
             continue
-        name, value = begun[1].decode().lower(), found[1].decode()
+        name, value = text[begin + 1 : at].decode().lower(), found[1].decode()
         likely = name in PARAMETERS or suggests_secret(name)
         if names_secret(name) or (likely and (len(value) >= 20 or is_mixed(value))):
             yield found.span(1)

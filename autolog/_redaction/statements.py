@@ -15,7 +15,7 @@ from autolog._redaction.objects import is_named_secret
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, QUOTED, WORD, Span
 from autolog._redaction.tools import OF_TOOLS
-from autolog._redaction.values import is_chosen, is_given, is_identifier
+from autolog._redaction.values import is_chosen, is_given, is_identifier, is_strong
 
 #: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
 _INSERT = re.compile(rb"insert (?:ignore )?into [^\s()]{1,80}\s{0,4}\(([^()]{1,600})\)\s{0,8}values?(?=\s{0,8}\()")
@@ -46,7 +46,9 @@ def inserts_in(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 _INPUT = re.compile(rb"<(?:input|meta)\b([^<>]{1,400})>")
-_ATTRIBUTE = re.compile(rb"([\w:-]{1,30})\s?=\s?" + QUOTE + rb"([^\"'<>\\]{0,256})" + QUOTE)
+_ATTRIBUTE = re.compile(
+    rb"([\w:-]{1,30})\s?=\s?(?:" + QUOTE + rb"([^\"'<>\\]{0,256})" + QUOTE + rb"|([^\s\"'`<>=\\]{1,256}))"
+)
 
 
 def _inputs(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -54,9 +56,13 @@ def _inputs(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in _INPUT.finditer(lowered):
         attributes = {item[1].lower(): item for item in _ATTRIBUTE.finditer(text, *found.span(1))}
         value = attributes.get(b"value") or attributes.get(b"content")
-        names = [_name(attributes[key][2]) for key in (b"type", b"name", b"id") if key in attributes]
-        if value and any(is_named_secret(name, value[2].decode("latin-1"), is_given) for name in names):
-            yield value.span(2)
+        names = [_name(_value(attributes[key])) for key in (b"type", b"name", b"id") if key in attributes]
+        if value and any(is_named_secret(name, _value(value).decode("latin-1"), is_given) for name in names):
+            yield value.span(value.lastindex or 0)
+
+
+def _value(attribute: re.Match[bytes]) -> bytes:
+    return attribute[attribute.lastindex or 0]
 
 
 def _name(field: bytes) -> str:
@@ -97,6 +103,21 @@ def _logins_at(text: bytes, lowered: bytes) -> Iterator[Span]:
             value = text[slice(*login.span(2))].decode("latin-1")
             if is_chosen(value) and (not is_identifier(value) or looks_random(value) or found.end(1) > found.start(1)):
                 yield login.span(2)
+
+
+#: A password after its user's address of mail: `ada@example.com / p4ss!`.
+_OF_MAIL = rb"@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}(?: / |:| \| )(?=" + MAYBE_QUOTE + rb"[^\s\d]{0,63}\d)"
+_AFTER_MAIL = re.compile(
+    _OF_MAIL + MAYBE_QUOTE + rb"((?:[^\s\"'`\\,;&<>(){}\[\]|/]|" + AMPERSAND + rb"){6,64})(?=[\s\"'`\\,;<)]|\Z)"
+)
+
+
+def _mails(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _AFTER_MAIL.finditer(lowered):
+        value = text[slice(*found.span(1))].decode("latin-1")
+        listed = lowered[found.start(1) - 1 : found.start(1)] != b":"
+        if is_strong(value) or (listed and value.isalnum() and is_chosen(value) and not is_identifier(value)):
+            yield found.span(1)
 
 
 #: A value that pydantic does not accept, two lines after the name of its field.
@@ -212,6 +233,6 @@ VALUES, INSERT_INTO = rb"v(?=alues?(?:\s|\\{1,7}[nrt]){0,8}\()", b"insert into"
 IN_STATEMENTS: tuple[Signed, ...] = (
     ((VALUES,), inserts_in), ((rb"<input", rb"<meta"), _inputs), ((rb"-(?<=form-)data",), _form_fields),
     *IN_CALLS,
-    ((_AT_HOST,), _logins_at), *OF_TOOLS, ((_REFUSED,), _refused),
+    ((_AT_HOST,), _logins_at), ((_OF_MAIL,), _mails), *OF_TOOLS, ((_REFUSED,), _refused),
     (_REGISTRY, _registered), ((rb":(?<=chpasswd:)",), _first_passwords),
 )  # fmt: skip
