@@ -41,6 +41,7 @@ logger = logging.getLogger("autolog.server")
 ON_WRITER_THREAD = 256 * 1024
 #: The cookie of a browser session. Its name includes the port, because browsers share cookies among a host's ports.
 SESSION_COOKIE = "autolog_session_{port}"
+OF_HOST = "__Host-"
 
 #: The methods whose requests may have a body.
 #: The header of replies that do not say otherwise. A cache may keep what was asked for with a key in a header that it
@@ -219,8 +220,13 @@ async def _run(route: Route, call: Call) -> Reply:
 
 
 def session_cookie(request: Request) -> str:
-    """Return the name of the cookie that holds the pages' session."""
-    return SESSION_COOKIE.format(port=request.url.port or 0)
+    """Return the name of the cookie that holds the pages' session.
+
+    A name with the prefix `__Host-` browsers accept from this host only, and not from another one in its domain, which
+    could sign in the reader as somebody else. It needs HTTPS and a cookie for all paths.
+    """
+    name = SESSION_COOKIE.format(port=request.url.port or 0)
+    return f"{OF_HOST}{name}" if request.url.scheme == "https" and not request.scope.get("root_path") else name
 
 
 # Replies

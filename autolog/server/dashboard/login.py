@@ -7,7 +7,7 @@ import re
 from autolog.dialects._fault import Fault
 from autolog.server._auth import authorise
 from autolog.server._call import Reply
-from autolog.server._endpoint import session_cookie
+from autolog.server._endpoint import OF_HOST, session_cookie
 from autolog.server._sessions import LIFETIME
 from autolog.server.dashboard._page import PageRequest, check_same_site, render
 
@@ -64,7 +64,8 @@ def _cookie(request: PageRequest, token: str, seconds: int) -> str:
     http = request.call.request
     secure = "; Secure" if http.url.scheme == "https" else ""
     name = session_cookie(http)
-    return f"{name}={token}; Path={request.root}/ui; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    path = "/" if name.startswith(OF_HOST) else f"{request.root}/ui"
+    return f"{name}={token}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _own_page(path: str) -> str:

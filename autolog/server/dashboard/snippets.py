@@ -25,8 +25,9 @@ _METHODS = (
 
 
 def as_curl(record: Record) -> str | None:
-    """Return the request as a shell command; None if its body is not text."""
-    if not record.request_url or record.request_body is None:
+    """Return the request as a shell command; None if its body is not text, or it has no address of the web."""
+    address = record.request_url or ""
+    if not address.startswith(("http://", "https://")) or record.request_body is None:  # others might be options
         return None
     value = decode_json(record.request_body)
     if value is None or len(record.request_body) > MAX_BODY:
@@ -39,7 +40,7 @@ def as_curl(record: Record) -> str | None:
     ]
     key = _KEYS.get(record.sdk or "", "Authorization: Bearer $OPENAI_API_KEY")
     lines = [
-        f"curl {shlex.quote(record.request_url)}",
+        f"curl {shlex.quote(address)}",
         f'-H "{key}"',
         *(f"-H {shlex.quote(header)}" for header in headers),
     ]

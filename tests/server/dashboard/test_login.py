@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 from live import KEY, Live, live
+from starlette.testclient import TestClient
 
+from autolog.server import create_app
 from autolog.server._keys import create_key
 
 OTHER_SITES = [
@@ -74,6 +76,18 @@ def test_signing_out_ends_the_session_and_not_only_the_cookie(running: Live) -> 
     assert client.post("/ui/logout").headers["location"] == "/ui/login"
     assert httpx2.get(f"{running.url}/ui/", cookies=stolen).status_code == 303
     assert signed_in(running).get("/ui/").status_code == 200
+
+
+def test_over_https_the_session_is_of_this_host_only(tmp_path: Path) -> None:
+    app = create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY)
+    with TestClient(app, base_url="https://logs.example") as client:  # type: ignore[arg-type]
+        entered = client.post("/ui/login", data={"key": KEY}, follow_redirects=False)
+        name, _, rest = entered.headers["set-cookie"].partition("=")
+        assert name == "__Host-autolog_session_0"
+        assert {"Secure", "Path=/", "HttpOnly"} <= set(rest.split("; "))
+        assert client.get("/ui/", follow_redirects=False).status_code == 200
+        client.cookies = {name.removeprefix("__Host-"): client.cookies[name]}  # as another host may set it
+        assert client.get("/ui/", follow_redirects=False).status_code == 303
 
 
 def test_our_own_forms_pass_behind_a_proxy_that_changes_the_host(running: Live) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from browser import Watched
 from live import KEY, Live, live
@@ -202,6 +203,8 @@ def test_scores_raw_bodies_and_snippets(browser: httpx2.Client, running: Live) -
     assert snippets.as_python(chat("x", HOSTILE, "", NOW)) is not None
     compile(snippets.as_python(chat("x", HOSTILE, "", NOW)) or "", "snippet", "exec")
     assert snippets.as_curl(Record(id="x")) is None
+    for address in ("--url=http://evil.example", "-K.curlrc", "file:///etc/passwd", "x.example/v1/chat/completions"):
+        assert snippets.as_curl(msgspec.structs.replace(record, request_url=address)) is None
 
 
 def test_the_match_is_exported_in_every_form(browser: httpx2.Client) -> None:
