@@ -112,11 +112,13 @@ class Undelivered(StoreUnavailable):
     """A backend did not accept a whole batch.
 
     Attributes:
-        done: the number of records, from the start of the batch, that were accepted; the rest may be sent again.
+        done: the number of records, from the start of the batch, that need not be sent again; the rest may be.
+        refused: how many of those the backend refused permanently.
         retry_after: the pause, in seconds, that the backend asked for, if any.
     """
 
     def __init__(self, url: str, problem: str, done: int = 0, retry_after: float | None = None) -> None:
         self.done = done
+        self.refused = 0
         self.retry_after = retry_after
         super().__init__(url, problem)

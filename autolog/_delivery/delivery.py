@@ -336,20 +336,22 @@ class Delivery(Worker):
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count it, log it once, retry
             if not isinstance(error, (StoreError, OSError)) and self._sink is not None:
                 return self._send_singly(records, error)
-            done: int = getattr(error, "done", 0)
-            self.written += done
             self._failed(error)
-            return done
+            return self._count(getattr(error, "done", 0), getattr(error, "refused", 0))
         finally:
             self._sending_since = None
-        if refused:
-            self._drop("refused by the backend", refused)
         if self.last_error is not None:
             logger.warning("autolog can write records again")
             self.last_error = None
-        self.written += len(records) - refused
         self._backoff = self._retry_at = 0.0
-        return len(records)
+        return self._count(len(records), refused)
+
+    def _count(self, done: int, refused: int) -> int:
+        """Count records that need no retry as written, except for those refused; return how many need none."""
+        self.written += done - refused
+        if refused:
+            self._drop("refused by the backend", refused)
+        return done
 
     def _send_singly(self, records: list[Record], error: Exception) -> int:
         """Write records one by one, to find and drop the one that the sink cannot take."""

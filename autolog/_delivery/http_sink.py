@@ -65,7 +65,7 @@ class HTTPSink:
             try:
                 refused += self._send_many([record])
             except Undelivered as error:
-                error.done = number
+                error.done, error.refused = number, refused
                 raise
         return refused
 
@@ -92,6 +92,7 @@ class HTTPSink:
             return refused + self._send_many(records[half:])
         except Undelivered as error:
             error.done += half
+            error.refused += refused
             raise
 
     def _send_without_bodies(self, record: Record) -> int:

@@ -114,6 +114,20 @@ def test_a_record_that_is_refused_costs_no_other(moody: Backend) -> None:
     assert autolog.status()["written"] == 3
 
 
+@pytest.mark.parametrize("dialect", ["native", "responselog"])  # which take a whole batch, and a record at a time
+def test_what_is_refused_before_the_backend_fails_is_no_less_counted(dialect: str, moody: Backend) -> None:
+    fault = (400, {}, b'{"error": {"message": "no"}}')
+    down = (500, {}, b"")
+    first = [fault] * 3 if dialect == "native" else [fault]  # both, the first two, the first; the second is taken
+    moody.answers = [*first, (200, {}, None), down] if dialect == "native" else [*first, down]
+    autolog.configure(endpoint=moody.url, dialect=dialect)
+    for _ in range(4):
+        with autolog.span("s"):
+            pass
+    until(lambda: sum(autolog.status()["dropped"].values()) + autolog.status()["written"] == 4)
+    assert autolog.status()["dropped"] == {"refused by the backend": 1}
+
+
 #: Replies as from another service, which do not say whether the records were stored.
 UNCLEAR = [
     (200, b""), (204, b""), (200, b"{}"), (200, b"[]"), (200, b'{"status": "ok"}'), (200, b"OK"), (202, b'{"id": 7}'),
