@@ -11,7 +11,8 @@ import house
 #: The modules that `import autolog` loads: none that reads bodies, knows prices, opens a store or uses the network.
 LOADED = """
 autolog _config _guard _lifecycle _native _recorder _version errors
-_capture _capture.context _capture.exchange _capture.graft _capture.http _capture.imports _capture.opentelemetry _capture.otel_spans _capture.patch _capture.patching _capture.scope _capture.snapshot _capture.span
+_capture _capture.context _capture.exchange _capture.graft _capture.http _capture.imports _capture.opentelemetry _capture.otel_calls _capture.otel_spans
+_capture.patch _capture.patching _capture.scope _capture.snapshot _capture.span
 _capture.stream_usage _capture.tee _capture.threads
 _delivery _delivery.assembly _delivery.children _delivery.delivery _delivery.queue _delivery.worker
 _processing _processing.deferred

@@ -11,13 +11,14 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
-from time import perf_counter_ns, time_ns
+from time import time_ns
 from typing import Any, Protocol
 
 from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._capture.imports import follow_import
-from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan
+from autolog._capture.otel_calls import PastCall, UnenclosedCalls
+from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan, OTelParent, is_about_models, on_our_clock, scope_of
 from autolog._guard import report
 from autolog._lifecycle import start_over_if_forked
 from autolog._record.ids import new_record_id
@@ -26,13 +27,11 @@ from autolog._record.ids import new_record_id
 _MOST = 10_000
 #: The most spans that one context remembers to have begun.
 _MOST_BEGUN = 8
-#: Prefixes of the attributes of spans about models, from all instrumentations.
-_KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.", "langsmith.", "mlflow.", "tool.",
-          "retrieval.", "embedding.", "input.value", "output.value", "logfire.msg_template", "agent", "pydantic_ai.",
-          "db.system.name", "session.id", "user.id")  # fmt: skip
 #: The numbers of the spans that began in this context, the latest last. An instrumentation need not make the span of a
 #: call the current one, as those of Langfuse and of LangChain do not.
 _begun: ContextVar[tuple[int, ...]] = ContextVar("autolog_begun_spans", default=())
+#: The last call of this context. Some instrumentations make the span of a call when it has ended.
+_last_call: ContextVar[PastCall | None] = ContextVar("autolog_last_call", default=None)
 
 
 class Companion(Protocol):
@@ -49,17 +48,6 @@ class Companion(Protocol):
 
 #: The companions in use.
 companions: list[Companion] = []
-
-
-class OTelParent:
-    """An OpenTelemetry span as the parent of one of our spans; without `span` if only its trace is known."""
-
-    __slots__ = ("name", "span", "trace")
-
-    def __init__(self, trace: int, span: int | None, name: str | None) -> None:
-        self.trace = trace
-        self.span = span
-        self.name = name
 
 
 def enclosing_span() -> Parent | OTelParent | None:
@@ -121,7 +109,7 @@ def _nearer(theirs: Any, ours: Parent | None) -> Parent | OTelParent | None:
     inner = theirs if followed is None else followed
     if ours is not None:
         began, began_there = getattr(ours, "start_ns", None), getattr(inner, "start_time", None)
-        if began_there is None or (began is not None and _on_our_clock(began_there) < began):
+        if began_there is None or (began is not None and on_our_clock(began_there) < began):
             return ours
     context = inner.get_span_context()
     return OTelParent(_trace(context.trace_id), context.span_id, getattr(inner, "name", None))
@@ -148,11 +136,6 @@ def _followed(span: Any) -> Any:
     return None
 
 
-def _on_our_clock(epoch_ns: int) -> int:
-    """Convert nanoseconds since 1970 to the clock of `perf_counter_ns`."""
-    return epoch_ns - time_ns() + perf_counter_ns()
-
-
 class Bridge:
     """An OpenTelemetry span processor that passes spans about models, and those around them, to the recorder."""
 
@@ -163,6 +146,7 @@ class Bridge:
         self._traces: OrderedDict[int, int] = OrderedDict()
         #: The instrumentations with a span that described a recorded call.
         self._describing: set[str | None] = set()
+        self._unenclosed = UnenclosedCalls()
         self.enabled = True
 
     def trace(self, trace_id: int) -> int:
@@ -180,28 +164,37 @@ class Bridge:
 
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""
+        _number(exchange)
+        call = PastCall(exchange.record_id, exchange.start_ns)
+        _last_call.set(call)
         parent = self._live.get(exchange.parent_span)
-        waiting = self._waiting_for_calls()
+        without_call = self._without_call()
+        waiting = [live for live in without_call if live.is_call]
         described = None
         if parent is not None and parent.is_call:
             described = parent
         elif waiting and _began_inside(waiting[0], parent):
             described = waiting[0]
-        for live in waiting:
+        for live in without_call:
             live.outer = live is not described
         if described is not None:
             described.calls += 1
             described.call = exchange
-            self._describing.add(_scope(described.span))
-            _number(exchange)
+            self._describing.add(described.scope)
             exchange.parent_span = described.parent
             exchange.trace = self.trace(described.span.get_span_context().trace_id)
+        late = next((live for live in without_call if live.is_marked_late), None)
+        if late is not None and late is not described and _began_inside(late, self._live.get(exchange.parent_span)):
+            context = late.span.get_span_context()
+            exchange.parent_span, exchange.trace = context.span_id, self.trace(context.trace_id)
+        else:
+            self._unenclosed.add(call)
         self._keep_around(exchange.parent_span)
 
-    def _waiting_for_calls(self) -> list[LiveSpan]:
-        """Return the spans of this context that mark themselves as calls and have had none, the innermost first."""
+    def _without_call(self) -> list[LiveSpan]:
+        """Return the spans of this context that describe no call so far, the innermost first."""
         spans = (self._live.get(number) for number in reversed(_begun.get()))
-        return [live for live in spans if live is not None and live.is_call and not live.calls]
+        return [live for live in spans if live is not None and not live.calls]
 
     def _keep_around(self, span: int | None, is_call: bool = True) -> None:
         """Keep a span and those around it, which have a call inside, or another span that is recorded."""
@@ -231,7 +224,7 @@ class Bridge:
         began = getattr(ours, "start_ns", None)
         around = self._live.get(inside) if inside is not None else None
         if ours is not None and (
-            around is None or (began is not None and _on_our_clock(around.span.start_time) < began)
+            around is None or (began is not None and on_our_clock(around.span.start_time) < began)
         ):
             inside = ours.span
             if ours.trace != context.trace_id:
@@ -239,7 +232,8 @@ class Bridge:
         live = LiveSpan(span, inside)
         if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
             live.inside = exchange  # a span that the SDK itself begins during the call
-            _number(exchange)
+        elif (last := _last_call.get()) is not None and last.may_be_of(span):
+            live.inside = last
         _remember(self._live, context.span_id, live)
         _begun.set((*(number for number in _begun.get()[1 - _MOST_BEGUN :] if number in self._live), context.span_id))
 
@@ -252,10 +246,11 @@ class Bridge:
                 return
             if live.inside is not None and live.is_call and not live.calls:
                 live.call, live.calls = live.inside, 1
+            if live.is_marked_late and live.is_call and not live.calls and not live.outer:
+                live.outer = self._unenclosed.take(span)
             if live.calls == 0 and self._repeats(span):
                 return
-            about = any(str(key).startswith(_KNOWN) for key in span.attributes or ())
-            if about or live.kept or live.calls or self.keep_all:
+            if is_about_models(span) or live.kept or live.calls or self.keep_all:
                 self._keep_around(live.parent, live.is_call or live.calls > 0)
                 self._emit(EndedOTelSpan(span, live, self.trace(context.trace_id)))
         except Exception as error:  # noqa: BLE001 - ours, never the program's
@@ -267,7 +262,7 @@ class Bridge:
         if attributes.get("logfire.span_type") == "pending_span":
             return True
         is_log = attributes.get("logfire.span_type") == "log" and "request_data" in attributes
-        return is_log and _scope(span) in self._describing
+        return is_log and scope_of(span) in self._describing
 
     def _on_ending(self, span: Any) -> None: ...
 
@@ -284,17 +279,12 @@ def _began_inside(live: LiveSpan, parent: LiveSpan | None) -> bool:
     if parent is not None:
         return bool(live.span.start_time >= parent.span.start_time)
     began = getattr(_ours(), "start_ns", None)
-    return began is None or _on_our_clock(live.span.start_time) >= began
+    return began is None or on_our_clock(live.span.start_time) >= began
 
 
 def _number(exchange: Any) -> None:
     """Assign the id of a call's record now, so that spans describing the call can refer to it."""
     exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
-
-
-def _scope(span: Any) -> str | None:
-    scope = span.instrumentation_scope
-    return None if scope is None else str(scope.name)
 
 
 def _remember(known: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 from autolog._capture.context import Context, current_context
@@ -15,6 +15,24 @@ _CALLS: Mapping[str, frozenset[str]] = {
     "llm.request.type": frozenset({"chat", "completion", "embedding"}),
     "langfuse.observation.type": frozenset({"generation", "embedding"}),
 }
+
+#: Prefixes of the attributes of spans about models, from all instrumentations.
+_KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.", "langsmith.", "mlflow.", "tool.",
+          "retrieval.", "embedding.", "input.value", "output.value", "logfire.msg_template", "agent", "pydantic_ai.",
+          "db.system.name", "session.id", "user.id")  # fmt: skip
+#: Instrumentations with spans that are neither current nor marked as calls until they end.
+_MARKED_LATE = ("openinference.instrumentation.langchain",)
+
+
+class OTelParent:
+    """An OpenTelemetry span as the parent of one of our spans; without `span` if only its trace is known."""
+
+    __slots__ = ("name", "span", "trace")
+
+    def __init__(self, trace: int, span: int | None, name: str | None) -> None:
+        self.trace = trace
+        self.span = span
+        self.name = name
 
 
 class EndedOTelSpan:
@@ -42,6 +60,22 @@ class EndedOTelSpan:
         self.size = 2_000 + sum(len(value) for value in (ended.attributes or {}).values() if isinstance(value, str))
 
 
+def is_about_models(span: Any) -> bool:
+    """Return whether a span has attributes of spans about models."""
+    return any(str(key).startswith(_KNOWN) for key in span.attributes or ())
+
+
+def scope_of(span: Any) -> str | None:
+    """Return the name of the instrumentation that made a span, if it is given."""
+    scope = span.instrumentation_scope
+    return None if scope is None else str(scope.name)
+
+
+def on_our_clock(epoch_ns: int) -> int:
+    """Convert nanoseconds since 1970 to the clock of `perf_counter_ns`."""
+    return epoch_ns - time_ns() + perf_counter_ns()
+
+
 def _failed(span: Any) -> bool:
     return getattr(getattr(span.status, "status_code", None), "name", "") == "ERROR"
 
@@ -54,7 +88,7 @@ class LiveSpan:
         parent: the number of the parent span; None if there is none.
         call: the last call that the span describes.
         calls: the number of calls that the span describes.
-        inside: the call in progress when the span began, if any.
+        inside: the call in progress when the span began, or the one that it claims to have begun before, if any.
         kept: whether the span is kept because it is around a call.
         outer: whether the span is around a call that it does not describe. If it claims to be a call itself, which
             some instrumentations add at its end, it is a step.
@@ -76,3 +110,13 @@ class LiveSpan:
         """Whether the span's attributes mark it as a single call to a model."""
         attributes = self.span.attributes or {}
         return any(attributes.get(key) in values for key, values in _CALLS.items())
+
+    @property
+    def scope(self) -> str | None:
+        """The name of the instrumentation that made the span, if it is given."""
+        return scope_of(self.span)
+
+    @property
+    def is_marked_late(self) -> bool:
+        """Whether the span is of an instrumentation whose spans are neither current nor marked until they end."""
+        return (self.scope or "").startswith(_MARKED_LATE)

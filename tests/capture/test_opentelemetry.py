@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -193,6 +195,59 @@ def test_a_span_that_claims_to_be_a_call_only_at_its_end_is_a_step_without_a_bil
     assert set(found) == {"request", "chat", "chat gpt-4o-mini"}
     assert (found["chat"].kind, found["chat"].cost) == ("chain", None)
     assert found["chat gpt-4o-mini"].parent_span_id == found["chat"].span_id
+
+
+def test_a_span_that_is_made_when_its_call_has_ended_describes_it(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    for earlier in (0, 60 * 10**9):
+        began = time.time_ns() - earlier
+        ask(server)
+        chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "user.id": "ada"}
+        tracer.start_span("openai.response", start_time=began, attributes=chat).end()
+    assert [(record.name, record.user) for record in records] == [
+        ("chat gpt-4o-mini", "ada"), ("chat gpt-4o-mini", None), ("openai.response", "ada"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("described", [False, True])
+def test_a_call_is_inside_a_span_of_langchain_that_is_marked_only_at_its_end(
+    tracer: Any, server: ChatServer, records: Records, described: bool
+) -> None:
+    autolog.patch_openai()
+    langchain = sdk.TracerProvider()
+    autolog.opentelemetry(langchain)
+    model = langchain.get_tracer("openinference.instrumentation.langchain").start_span("ChatOpenAI")
+    chat = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini", "llm.token_count.prompt": 9}
+    with tracer.start_as_current_span("ChatCompletion", attributes=chat) if described else contextlib.nullcontext():
+        ask(server)
+    model.set_attributes(chat)
+    model.end()
+    found = by_name(records)
+    assert set(found) == {"ChatOpenAI", "chat gpt-4o-mini"}
+    assert (found["ChatOpenAI"].kind, found["ChatOpenAI"].cost) == ("chain", None)
+    assert found["chat gpt-4o-mini"].parent_span_id == found["ChatOpenAI"].span_id
+    assert found["chat gpt-4o-mini"].trace_id == found["ChatOpenAI"].trace_id
+
+
+def test_a_span_of_langchain_that_begins_on_another_thread_is_a_step_without_a_bill(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    langchain = sdk.TracerProvider()
+    autolog.opentelemetry(langchain)
+    maker = langchain.get_tracer("openinference.instrumentation.langchain")
+    models = [contextvars.copy_context().run(maker.start_span, name) for name in ("first", "second")]
+    ask(server)
+    for model in models:
+        model.set_attributes({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini"})
+        model.set_attribute("llm.token_count.prompt", 9)
+        model.end()
+    found = by_name(records)
+    kinds = [found[name].kind for name in ("first", "second", "chat gpt-4o-mini")]
+    assert kinds == ["chain", "llm", "llm"]  # one call was recorded, so one of the spans is only a step
+    assert found["first"].cost is None
 
 
 def test_a_call_that_only_a_span_tells_of_is_billed_whatever_spans_are_in_it(tracer: Any, records: Records) -> None:
