@@ -30,7 +30,8 @@ BATCH = 500
 MAX_PAUSE = 15.0
 #: With a journal, the most that waits in memory for a slow sink: records, bytes, and seconds of a single write.
 MAX_WAITING, MAX_WAITING_BYTES, PATIENCE = 5_000, 32 * 1024 * 1024, 1.0
-
+#: Bytes up to which a record's size is not why there is no memory to write it.
+SMALL = 1_000_000
 #: Seconds to wait for other processes to finish writing to the journal, once `KEEP_TIMEOUT` has not been enough.
 IMPATIENCE = 0.1
 
@@ -363,11 +364,12 @@ class Delivery(Worker):
         """Write a record with the program's own objects in it replaced by their text; drop it if that fails, too."""
         from autolog._record.record import packable
 
+        transient = (StoreError, OSError, MemoryError) if _size(record) < SMALL else (StoreError, OSError)
         try:
             if self._sink is not None and not self._sink.write([packable(record)]):
                 self.written += 1
                 return 1
-        except (StoreError, OSError) as away:
+        except transient as away:
             self._failed(away)
             return 0
         except Exception as again:  # noqa: BLE001 - the first error is the one to report
@@ -383,10 +385,8 @@ class Delivery(Worker):
         retry_after = getattr(error, "retry_after", None) or 0.0  # may extend the pause, but not shorten it
         self._retry_at = monotonic() + max(pause, min(retry_after, MAX_PAUSE))
         if first:
-            logger.warning(
-                "autolog cannot write records, will retry%s: %s",
-                self._where_kept(), error, exc_info=None if isinstance(error, StoreError) else error,
-            )  # fmt: skip
+            trace = None if isinstance(error, StoreError) else error
+            logger.warning("autolog cannot write records, will retry%s: %s", self._where_kept(), error, exc_info=trace)
 
     def _where_kept(self) -> str:
         """Return the part of a warning that says where records are kept in the meantime."""

@@ -62,6 +62,25 @@ def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.M
     _guard.failures.clear()
 
 
+def test_a_record_waits_for_memory_unless_it_is_itself_too_large_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    class Tight(Sink):
+        def write(self, records: Sequence[Record]) -> None:
+            self.failures = max(0, left := self.failures - 1)
+            if left >= 0 or any(len(record.request_body or b"") > 10**6 for record in records):
+                raise MemoryError
+            super().write(records)
+
+    sink = Tight(failures=5)
+    line = make(sink)
+    line.delivery.put([Record(id="a"), Record(id="large", request_body=bytes(2 * 10**6)), Record(id="b")])
+    assert line.flush(20)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert line.lost == {"cannot be written": 1}
+    _guard.failures.clear()
+
+
 @pytest.mark.parametrize("journal", ["journal.db", ""])
 def test_values_of_the_program_in_a_record_hold_up_no_other(tmp_path: Path, journal: str) -> None:
     class Lazy:
