@@ -214,6 +214,10 @@ PLACES = (
     "mosquitto_passwd -b f ada {}", "openssl passwd -6 {}", "rclone obscure {}", "samba-tool user create ada {}", "kinit ada <<< {}", "echo {} | kinit ada",
     "printf '{}' | cryptsetup luksFormat /dev/sda -", "gpg --passphrase-fd 0 <<< '{}'", "keytool -deststorepass {} -destkeystore a", "drush si --account-pass={} --yes",
     "<input type=password name=pw value={}>", " user | password \n------+----------\n ada  | {}\n", "Username ...... ada\nPassword ...... {}", "ada@example.com / {}",
+    "Alice: what's the password?\nBob: it's {}", "wifi password?\n{}\n", "Password \u279c {}", "Password \uff1a {}", "login/pw: ada / {}", "credentials (ada / {})",
+    "user, password = 'ada', '{}'", "argon2.hash('{}')", "Hash::make('{}')", "bcrypt.hashSync('{}', 10)", 'BCrypt::Password.create("{}")', 'passwordEncoder.encode("{}")',
+    "crypto.scryptSync('{}', 's', 32)", "createCipher('aes192', '{}')", "Buffer.from('ada:{}')", 'GetBytes("ada:{}")', 'yagmail.SMTP("a@b.example", "{}")',
+    "<td>password:</td><td><code>{}</code></td>", "&lt;Password&gt;{}&lt;/Password&gt;", "curl --user 'ada':'{}' https://h", "osql -U sa -P {} -S h",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -269,6 +273,8 @@ SHORT = {
     "ACL SETUSER ada on >{} allkeys": "tulipriver", "userPassword:: {}": "aHVudGVyMmhvcnNl", 'expect "assword:"\nsend "{}\\n"': "tulipriver",
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
     "My seed phrase is {}": "witch collapse practice feed shame open despair creek road again ice least", "ada@example.com / {}": "sunshine2019",
+    "clé d'API: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "o token é {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "el token es {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API Key\uff1a{}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "秘密鍵: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "activation key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "key = b'{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
     "API_KEY is set to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "set OPENAI_API_KEY to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "recovery key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "vault operator unseal {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "cargo login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "headers['Authorization'] = 'Bearer ' + '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'bot.run("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'createClient("https://x.example", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'const key = "{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", '{"key": "{}", "region": "eu"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",

@@ -14,9 +14,9 @@ _QUOTED = QUOTE + rb"(?:\{noop\})?([^\s\"'`\\]{4,256})" + QUOTE
 #: What answers a question for a password, `password? - p4ss!`, `password?\nbob: p4ss!`, `password, it was p4ss!`; or
 #: a line's end, if the password is alone on the next. Dashes appear as question marks in ASCII.
 _IT_IS = rb"(?:it'?s|(?:it|that) (?:is|was))(?= )"
-_ALONE = rb":?\r?\n(?=\s{0,4}[^\s\d]{0,64}\d[^\s]{0,64}[ \t]{0,4}\r?(?:\n|\Z))"
+_ALONE = rb"[?:]?\r?\n(?=\s{0,4}[^\s\d]{0,64}\d[^\s]{0,64}[ \t]{0,4}\r?(?:\n|\Z))"
 _ANSWERED = (
-    rb"(?:\?|(?<= pls)|(?<= please))\s{0,4}(?:(?:[?>-]{1,2}|\xe2\x80[\x93\x94]|\\{1,4}u201[34]|[a-z]{1,12}:)(?= )|"
+    rb"(?:\?|(?<= pls)|(?<= please))\s{0,4}(?:[a-z]{1,12}: )?(?:[?>-]{1,2}(?= )|(?<=: )|"
     + _IT_IS + rb")|(?:,(?: i think| maybe| probably)? |\r?\n)" + _IT_IS + rb"|" + _ALONE
 )  # fmt: skip
 #: What may come between the name of a password and its value: a sign, with a type before it or a key of its own for the
@@ -28,8 +28,9 @@ _ASSIGNED = (
     rb"[^\"'<>\\]{0,60}" + QUOTE + rb"){1,3}>|>)"
     rb"(?:<!\[cdata\[)?|[:|]|={1,3}|\b(?:is|are):?(?: now| still)?|\b(?:was|used to be|should be|will be))|"
     rb" \[[\w*]{1,24}\]:| [a-z]{4,8}\d?(?:\(\d{1,4}\))?(?: not null)? default(?= ')|"
+    rb"\s?=\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb",\s?(?=[\"'])|"  # a user's and a password at once
     rb" str(?:ing)? ?=| \{ ?get;[^{}\n]{0,30}\} ?=|\{(?=[\"'])| ?\((?![\"'`\s])|'s (?!\s)|"
-    rb"(?: ?\?| -| ?(?:\xe2(?:\x80[\x93\x94]|\x86\x92)|\xc3[\xa8\xa9]|\\{1,4}u(?:201[34]|2192|00e[89]))) |"
+    rb"(?: ?\?| -|~) |"
     + _ANSWERED + rb"|"
     rb" (?:(?:has been|was|is|got) (?:changed|set|reset) )?to:?|"
     rb"(?:(?<=with password)|(?<=use password)|(?<=using password)) )"
@@ -45,7 +46,7 @@ _AFTER_NAME = (
     rb"s?(?:_?confirm(?:ation)?)?(?![a-z])" + MAYBE_QUOTE + rb"(?:\[\d{0,4})?\]?"
     rb"(?: (?:is generated )?(?:for|of|on|to|d[aeio]|del|della|per|para|pour) (?:the |my |our )?"
     rb"[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?| \([\w .@-]{1,30}\)| below| here| as before| again| pls| please)?"
-    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>)?" + _BEFORE_VALUE +
+    rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>){0,2}" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|((?:[^\s\"'`\\,;&<|\])]|" + AMPERSAND +
     rb"){6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
@@ -91,7 +92,7 @@ def passwords_assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
 def _is_likely(lowered: bytes, found: re.Match[bytes], value: str) -> bool:
     """Return whether what looks like a password is one, and no code or unrelated line."""
     between = lowered[found.end(1) : found.start(found.lastindex or 1)]
-    if between[:3].lstrip(b":\r").startswith(b"\n") and not _begins_line(lowered, found.start()):
+    if b"\n" in between and not between.strip(b" :?\t\r\n") and not _begins_line(lowered, found.start()):
         return False
     word = value.rstrip(".?:")
     named = (found.lastindex == 3 or b"(" in between) and is_identifier(word) and not looks_random(word)

@@ -16,7 +16,8 @@ from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
 _CONNECTS = (
     rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|"
-    rb"(?<=set_password\()|(?<=create_user\()|(?<=superuser\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|(?<=>credentials\())"
+    rb"(?<=set_password\()|(?<=create_user\()|(?<=superuser\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|"
+    rb"(?<=>credentials\())"
 )
 _SIGNS = rb"\((?<=[enyd]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\()|(?<=jwt\.verify\()|(?<=jwt\.decode\())"
 #: The arguments before a user and a password: one, or two.
@@ -63,7 +64,9 @@ def _after(names: Iterable[bytes], value: bytes) -> bytes:
 #: Calls that hash or check a password, set one, encrypt with one, or create a login in a database.
 _HASHES = _after(
     (b"crypt", b"bcrypt.hash", b"hashpw", b"password_hash", b"password_verify", b"set_password", b"hash_password",
-     b"check_password", b"make_password", b"verify_password", b"setpassword", b"withpassword", b"jedis.auth"),
+     b"check_password", b"make_password", b"verify_password", b"setpassword", b"withpassword", b"jedis.auth",
+     b"argon2.hash", b"hash::make", b"hashsync", b"comparesync", b"password.create", b"passwordencoder.encode",
+     b"scryptsync", b"pbkdf2", b"pbkdf2sync"),
     rb"\s?[bnu]?" + QUOTE,
 )  # fmt: skip
 _ENCRYPTS, _LOGIN, _PRAGMA = (
@@ -72,7 +75,7 @@ _ENCRYPTS, _LOGIN, _PRAGMA = (
     rb"gma (?<=pragma )(?:re)?key",
 )
 #: Calls that encode a user and a password for a header, and a password that Java turns into characters.
-_ENCODES = _after((b"btoa", b"b64encode", b"encodetostring", b"base64_encode"),
+_ENCODES = _after((b"btoa", b"b64encode", b"encodetostring", b"base64_encode", b"buffer.from", b"buffer", b"getbytes"),
                   rb"\s?[bnu]?" + QUOTE + rb"[^\s:\"'`\\]{1,64}:")  # fmt: skip
 _CHARACTERS = rb"\.(?<=[\"'`]\.)tochararray"
 _PASSED = tuple(re.compile(pattern + QUOTED) for pattern in (
@@ -109,7 +112,8 @@ def _last_quoted(lowered: bytes, end: int) -> Span | None:
 _WITH_KEY = _after(
     (b"hmac.new", b"hmac", b"hash_hmac", b"fernet", b"aes.new", b"from_key", b"bearer_auth", b"hmacsha1", b"hmacsha256",
      b"hmacsha512", b"hmac256", b"hmac384", b"hmac512", b"hmacshakeyfor", b"secretkeyspec", b"securitykey",
-     b"from_secret", b"signedstring", b"signwith", b"cookieparser", b"createcipheriv", b"createdecipheriv",
+     b"from_secret", b"signedstring", b"signwith", b"cookieparser", b"createcipher", b"createdecipher",
+     b"createcipheriv", b"createdecipheriv",
      b"openssl_encrypt", b"openssl_decrypt", b"aes.encrypt", b"aes.decrypt", b"encryptingkey", b"securecookie"),
     rb"",
 )  # fmt: skip
@@ -182,9 +186,14 @@ def _logged(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
+#: One sign for all calls with a quoted argument, because most calls have none.
+_QUOTING = (
+    rb"\((?=\s?[bnu]?" + QUOTE + rb")(?:"
+    + b"|".join(sign.removeprefix(rb"\(") for sign in (_HASHES, _ENCODES, _WITH_RANDOM, _CLIENTS, _CLIENTS_OF)) + rb")"
+)  # fmt: skip
 #: These searches with their signs.
 IN_CALLS: tuple[Signed, ...] = (
     ((_CONNECTS,), _connections), ((_SIGNS,), _signatures),
-    ((_HASHES, _ENCODES, _CHARACTERS, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
-    ((_WITH_KEY, _WITH_RANDOM, _CLIENTS, _CLIENTS_OF), _keyed), ((_HEADER_FIELD,), _in_headers), ((_LOGS,), _logged),
+    ((_QUOTING, _CHARACTERS, _ENCRYPTS, _LOGIN, _PRAGMA), _passed),
+    ((_WITH_KEY, _QUOTING), _keyed), ((_HEADER_FIELD,), _in_headers), ((_LOGS,), _logged),
 )  # fmt: skip

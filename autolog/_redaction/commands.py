@@ -16,8 +16,8 @@ from autolog._redaction.spans import AMPERSAND, IN_NAMES, MAYBE_QUOTE, QUOTE, WO
 from autolog._redaction.values import PLACEHOLDER, is_given
 
 _OPTIONS = (
-    (rb"curl|etcdctl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + MAYBE_QUOTE +
-     WORD),
+    (rb"curl|etcdctl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}" + MAYBE_QUOTE +
+     rb":" + MAYBE_QUOTE + WORD),
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
@@ -26,7 +26,7 @@ _OPTIONS = (
     (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar|unrar", rb"-p" + MAYBE_QUOTE + WORD),
-    (rb"sqlcmd|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
+    (rb"sqlcmd|osql|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
     (rb"mosquitto_passwd", rb"-[a-z]{0,3}b[a-z]{0,3} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
     (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),

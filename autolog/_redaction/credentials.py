@@ -266,11 +266,22 @@ def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) ->
         searches += (passwords_assigned, beside_names, _lines_in_quotes)
     elif words & _WORDS_FOR_PASSWORDS:
         searches += (passwords_assigned, beside_names)
-    for text in unescaped(body) if searches else ():
+    for text in unescaped(_in_ascii(body)) if searches else ():
         small = text.lower()
         if any(next(search(text, small), None) for search in searches):
             return True
     return False
+
+
+#: A character beyond ASCII, escaped in JSON, perhaps inside a JSON string.
+_ESCAPED = re.compile(rb"\\{1,8}u[0-9a-fA-F]{4}")
+
+
+def _in_ascii(body: bytes) -> bytes:
+    """Return a body with question marks for all characters beyond ASCII, as the searches see them in texts."""
+    if not body.isascii():
+        body = body.decode(errors="replace").encode("ascii", "replace")
+    return _ESCAPED.sub(b"?", body) if b"\\u" in body else body
 
 
 def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:

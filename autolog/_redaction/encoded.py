@@ -46,7 +46,7 @@ _ENTITIES = {b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&", b"&lt;": b"<", b"
 #: For each encoding its signs, the part of a text around a sign that is decoded, what is encoded in it, and how.
 _ENCODINGS = (
     (re.compile(rb"%(?:22|25|3[aAdD])"), re.compile(rb"[^\s\"'<>]*+"), re.compile(rb"(%[0-9A-Fa-f]{2})"), _url_byte),
-    (re.compile(rb"&(?:amp;)?(?:quot|apos|#3[49]|#[xX]2[27]|lt;/?[\w:-]{0,30}?(?:pass|pwd|secret|token|key))"),
+    (re.compile(rb"&(?:amp;)?(?:quot|apos|#3[49]|#[xX]2[27]|lt;/?[\w:-]{0,30}?(?i:pass|pwd|secret|token|key))"),
      re.compile(rb"[^\n]*+"),
      re.compile(rb"(&(?:quot|apos|amp|lt|gt|#(?:\d{2}|1[01]\d|12[0-7])|#[xX][2-7][0-9a-fA-F]);)"),
      _entity_byte),

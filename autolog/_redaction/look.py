@@ -37,7 +37,8 @@ _OPENING = rb"\xe2\x80[\x98\x9c\x9e]|\xc2\xab|\\++u(?:201[8ce]|00ab)"
 _SIGN = (
     rb"(?:(?:\*\*)? ?(?:-{1,2}|\xe2(?:\x80[\x93\x94]|\x86\x92)|\\{1,4}u(?:201[34]|2192))(?= )|"
     rb"(?:[\w:-]{1,20}=" + _QUOTE + rb"[^\"'<>\\]{0,60}" + _QUOTE + rb" ?){1,3}>|[({](?=\\{0,7}[\"'])|"
-    rb":\*\*|\*\*:|[:?]=|[|?]{2}=|=>|->|<-|(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
+    rb":\*\*|\*\*:|\xef\xbc\x9a|\\{1,4}uff1a|[:?]=|[|?]{2}=|=>|->|<-|"
+    rb"(?::|(?<=\s)as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
     rb"\[[\w*]{1,24}\]:|[=!]={1,2}|[=:>|]|</\w{1,10}>" +
     _BLANKS +
     rb"<\w{1,10}>|provided:|(?:[:=] ?\{|,)?" + _BLANKS + rb"(?:" + _QUOTE + rb")?(?:value|content)(?:" + _QUOTE +
@@ -55,7 +56,8 @@ _VALUE = (
     rb"[a-z]{16}|[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-]))"
 )  # fmt: skip
 _SAID_AFTER = (
-    rb"(?:[ \t]|\\++t){1,40}(?:is:? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?(?:\\{0,7}[\"'])?"
+    rb"(?:[ \t]|\\++t){1,40}(?:(?:is|es|ist|est|e|\xc3[\xa8\xa9]|\\{1,4}u00e[89]):? |"
+    rb"(?:(?:is|was|are) )?(?:now )?(?:set )?to )?(?:\\{0,7}[\"'])?"
     rb"(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
 )
 _ALIGNED_AFTER = rb"(?:[ \t]|\\++t){2,40}+[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&,()\[\]{}<>-])"
@@ -172,7 +174,7 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 _NAME = re.compile(rb"[\w.-]*+")
-_DRAWN = re.compile(_QUOTE + rb"?\]?" + _BLANKS + rb"(?:[:=]|=>|,)?" + _BLANKS + _QUOTE + rb"[A-Za-z0-9]{24}")
+_DRAWN = re.compile(rb"[\s\S]{0,80}?" + _QUOTE + rb"[A-Za-z0-9]{24}")
 _OWNED = re.compile(rb"(?i)\b(?:my|our|your|his|her|new|this) (?:[\w-]{1,20} ){0,2}(?:key|token)\Z")
 
 

@@ -45,7 +45,7 @@ PASSWORD_ELSEWHERE = (
     "motdepasse", "wachtwoord", "parola", "mdp", "lozinka", "geslo", "κωδικός", "парола",
     "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
     "şifre", "sifre", "kata sandi", "mật khẩu", "mat khau", "пароль", "密码", "密碼", "口令", "パスワード", "暗証番号",
-    "비밀번호", "비번", "암호", "şifrem", "parola d'ordine", "סיסמה",
+    "비밀번호", "비번", "암호", "şifrem", "şifresi", "parola d'ordine", "סיסמה",
     "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
 )  # fmt: skip
 _ELSEWHERE = tuple(word.replace(" ", "") for word in PASSWORD_ELSEWHERE)
@@ -54,7 +54,7 @@ KEY_ELSEWHERE = (
     "schlüssel", "schluessel", "zugriffstoken", "clé", "jeton d'accès", "token d'accès", "token de acceso",
     "chave", "token de acesso", "chiave", "token di accesso", "klucz", "api-sleutel", "api sleutel", "geheime sleutel",
     "nyckel", "nøgle", "nøkkel", "avain",
-    "klíč", "kľúč", "kulcs", "anahtar\u0131", "ключ", "токен", "密钥", "密鑰", "秘钥", "私钥", "令牌", "キー",
+    "klíč", "kľúč", "kulcs", "anahtar\u0131", "ключ", "токен", "密钥", "密鑰", "秘钥", "私钥", "令牌", "秘密鍵", "キー",
     "トークン", "키", "토큰", "מפתח", "مفتاح",
 )  # fmt: skip
 #: Names whose values are secrets in a program's own data; in a conversation with a model they may be the topic.
@@ -71,7 +71,7 @@ _RANDOM = (
     "passwordsalt", "phpsessid", "jsessionid", "connectsid", "applicationkey", "appkey", "functionskey", "saskey",
     "rolekey", "integrationkey", "routingkey", "writekey", "serverkey", "aeskey", "sessionkey", "ingestionkey",
     "authenticationkey", "fastlykey", "clickhousekey", "rapidapikey", "datadogkey", "mapskey",
-    "recoverykey", "backupkey", "wifikey", "wpakey", "networkkey",
+    "recoverykey", "backupkey", "activationkey", "productkey", "wifikey", "wpakey", "networkkey",
     *(word.replace(" ", "") for word in KEY_ELSEWHERE),
 )  # fmt: skip
 _PERHAPS = frozenset({"pass", "auth", "pw"})

@@ -106,7 +106,7 @@ _ITS_SIGN = (
     rb"(?<!<key)s?(?:[-_]?\w{1,10}| provided)?"  # what follows `<key>` in a property list is a name
     rb"(?:\\{0,3}[\"'`])?\]?[ \t]{0,40}(?:\[[\w*]{1,24}\]:|:\*\*|"
     rb"\*\*:|[:?]=|<-|\|\|=|\?\?=|\||=>|->|</\w{1,10}>\s{0,8}<\w{1,10}>|"
-    rb"(?:\*\*)? ?[?-]{1,2}(?= )|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
+    rb"(?:\*\*)? ?[?-]{1,2}(?= )|\?(?=[\w+/-]{20})|(?::|(?<= )as) ?&?[a-z]{1,20}(?:\[[a-z]{1,20}\])? ?=|"
     rb"(?:={1,3}|!={1,2}|[:>])(?:[ ]?[&!]{1,2}[\w-]{1,20} )?|"
     rb"(?:[\w:-]{1,20}=\\{0,3}\"[^\"'<>\\]{0,60}\\{0,3}\" ?){1,3}>(?=\S)|[({](?=\\{0,3}[\"'])|"
     + _ITS_VALUE
@@ -150,7 +150,7 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth|encryption|decryption|master|admin|service|"
     rb"license|bearer|refresh|session|webhook|deploy) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,40}(is:? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?[\"']?\Z"
+    rb"(?:\\t|[ \t]){1,40}((?:is|es|ist|est|e|\?):? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
 #: Somebody's key: `my OpenAI key is ...`. That somebody has it tells it from the keys of records.

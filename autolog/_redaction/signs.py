@@ -106,7 +106,9 @@ class Places:
         for sign in self._signs():
             first = sign[: 2 if sign.startswith(b"\\") else 1]
             grouped.setdefault(first, []).append(sign[len(first) :])
-        together = ((first, first + b"(?=" + alternatives(rests) + b")") for first, rests in grouped.items())
+        together = (
+            (first, first + b"(?=" + alternatives(dict.fromkeys(rests)) + b")") for first, rests in grouped.items()
+        )
         return [(first[-1:], re.compile(pattern)) for first, pattern in together]
 
     def __call__(self, lowered: bytes) -> set[int]:

@@ -97,7 +97,7 @@ def _by_parts(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 _SIGNED = (
-    r"(?:s? [^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
+    r"(?:s? (?:d['\u2019])?[^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
     r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|é|è|är|là|это|-|–|—)(?= ))"
 )  # fmt: skip
 #: After Chinese, Japanese and Korean words there is no blank.

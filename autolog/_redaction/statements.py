@@ -106,7 +106,15 @@ def _logins_at(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: A password after its user's address of mail: `ada@example.com / p4ss!`.
-_OF_MAIL = rb"@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}(?: / |:| \| )(?=" + MAYBE_QUOTE + rb"[^\s\d]{0,63}\d)"
+_OF_MAIL = (
+    rb"@[\w-]{1,40}(?:\.[\w-]{1,20}){1,3}(?: / |:| \| |"
+    + QUOTE
+    + rb",\s?(?="
+    + QUOTE
+    + rb"))(?="
+    + MAYBE_QUOTE
+    + rb"[^\s\d]{0,63}\d)"
+)
 _AFTER_MAIL = re.compile(
     _OF_MAIL + MAYBE_QUOTE + rb"((?:[^\s\"'`\\,;&<>(){}\[\]|/]|" + AMPERSAND + rb"){6,64})(?=[\s\"'`\\,;<)]|\Z)"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import secret_corpus
 
 from autolog._record.record import Record
 from autolog._redaction.look import may_hold_secret, pieces_joined
@@ -60,6 +61,12 @@ def test_what_may_hold_no_secret_has_none_that_a_walk_would_find(name: str) -> N
             record = Record(id="r", kind="tool", request_body=body)
             redactor.bodies(record)
             assert record.request_body == scrub(body, "application/json", redactor._own_data)[0]
+
+
+@pytest.mark.parametrize("text", [text for _, text, _ in secret_corpus.planted() if not text.isascii()])
+def test_a_text_beyond_ascii_is_looked_at_as_it_is_searched(text: str) -> None:
+    for ascii_only in (True, False):
+        assert may_hold_secret(json.dumps({"a": text}, ensure_ascii=ascii_only).encode())
 
 
 @pytest.mark.parametrize(("pieces", "joined"), [
