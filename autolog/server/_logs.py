@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")
 alerts = logging.getLogger("autolog.server.alerts")
-#: Refusals logged per second; further ones are only counted, so that clients without a key cannot fill the disk.
+#: Refusals logged per second, and lines of uvicorn's; further ones are only counted, so that clients without a key
+#: cannot fill the disk.
 REFUSALS_PER_SECOND = 10
 
 
 def set_up(level: str, as_json: bool) -> None:
     """Send the logs of the server and of uvicorn to standard error; audits and alerts are logged at any level."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter("%(asctime)s %(levelname)s %(message)s"))
     for name in ("autolog", "uvicorn"):
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter() if as_json else TextFormatter("%(asctime)s %(levelname)s %(message)s"))
+        if name == "uvicorn":  # which warns of each request that it cannot parse
+            handler.addFilter(Sparing().pass_few)
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level.upper())
@@ -67,13 +70,39 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class Sparing:
+    """Lets a few lines of the same kind pass each second."""
+
+    def __init__(self) -> None:
+        self._second = 0.0
+        self._passed = 0
+        self._left_out = 0
+
+    def next(self) -> tuple[bool, int]:
+        """Return whether a line may be logged, and how many were left out since the last call that said so."""
+        now, left_out = monotonic(), 0
+        if now - self._second >= 1:
+            left_out = self._left_out
+            self._second, self._passed, self._left_out = now, 0, 0
+        self._passed += 1
+        if self._passed > REFUSALS_PER_SECOND:
+            self._left_out += 1
+            return False, 0
+        return True, left_out
+
+    def pass_few(self, record: logging.LogRecord) -> bool:
+        """Filter the records of a handler; one that passes says how many were left out before it."""
+        passes, left_out = self.next()
+        if left_out:
+            record.msg = f"{record.msg} ({left_out} more lines were left out before)"
+        return passes
+
+
 class RequestLog:
     """Logs the requests of one application."""
 
     def __init__(self) -> None:
-        self._second = 0.0
-        self._refusals = 0
-        self._left_out = 0
+        self._refusals = Sparing()
 
     @property
     def is_full(self) -> bool:
@@ -95,17 +124,9 @@ class RequestLog:
         }
         line = "%(client)s %(method)s %(path)r %(status)d %(seconds).3f s key=%(key)s"
         access.info(line, fields, extra={"fields": fields})
-        if refused and self._may_log_refusal():
-            audit.warning("refused: " + line, fields, extra={"fields": fields})
-
-    def _may_log_refusal(self) -> bool:
-        now = monotonic()
-        if now - self._second >= 1:
-            if self._left_out:
-                audit.warning("%d more requests were refused", self._left_out)
-            self._second, self._refusals, self._left_out = now, 0, 0
-        self._refusals += 1
-        if self._refusals > REFUSALS_PER_SECOND:
-            self._left_out += 1
-            return False
-        return True
+        if refused:
+            passes, left_out = self._refusals.next()
+            if left_out:
+                audit.warning("%d more requests were refused", left_out)
+            if passes:
+                audit.warning("refused: " + line, fields, extra={"fields": fields})

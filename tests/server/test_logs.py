@@ -10,9 +10,9 @@ import pytest
 from live import KEY
 from starlette.testclient import TestClient
 
-from autolog.server import create_app
+from autolog.server import _logs, create_app
 from autolog.server._keys import create_key, list_keys, revoke_key
-from autolog.server._logs import REFUSALS_PER_SECOND, JsonFormatter, TextFormatter
+from autolog.server._logs import REFUSALS_PER_SECOND, JsonFormatter, TextFormatter, set_up
 from autolog.stores import open_store
 
 
@@ -47,6 +47,25 @@ def test_refusals_do_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCapture
             client.get("/api/v1/records")
     lines = [record for record in caplog.records if record.name == "autolog.server.audit"]
     assert REFUSALS_PER_SECOND <= len(lines) < 5 * REFUSALS_PER_SECOND
+
+
+def test_requests_that_cannot_be_parsed_do_not_flood_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("autolog", "uvicorn", "autolog.server.audit", "autolog.server.alerts"):
+        for attribute in ("handlers", "level", "propagate"):
+            monkeypatch.setattr(logging.getLogger(name), attribute, getattr(logging.getLogger(name), attribute))
+    set_up("warning", as_json=False)
+    for now in (100.0, 101.0):
+        monkeypatch.setattr(_logs, "monotonic", lambda now=now: now)
+        for _ in range(10 * REFUSALS_PER_SECOND):
+            logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        logging.getLogger("autolog.server").error("another")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 * (REFUSALS_PER_SECOND + 1)
+    left_out = [line for line in lines if "left out" in line]
+    assert len(left_out) == 1
+    assert f"received. ({9 * REFUSALS_PER_SECOND} more lines were left out before)" in left_out[0]
 
 
 def test_a_line_of_json_has_the_fields() -> None:
