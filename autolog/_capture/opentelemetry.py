@@ -246,7 +246,7 @@ class Bridge:
                 return
             if live.inside is not None and live.is_call and not live.calls:
                 live.call, live.calls = live.inside, 1
-            if live.is_marked_late and live.is_call and not live.calls and not live.outer:
+            if live.is_made_elsewhere and live.is_call and not live.calls and not live.outer:
                 live.outer = self._unenclosed.take(span)
             if live.calls == 0 and self._repeats(span):
                 return

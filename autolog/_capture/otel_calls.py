@@ -34,10 +34,7 @@ class PastCall:
 
 
 class UnenclosedCalls:
-    """The latest calls outside of spans that are marked late, which may have begun in another context than their call.
-
-    LangChain's asynchronous callbacks, for example, run on other threads.
-    """
+    """The latest calls that are in no span of an instrumentation whose spans may begin in another context."""
 
     def __init__(self) -> None:
         self._calls: deque[PastCall] = deque(maxlen=_MOST_CALLS)

@@ -22,6 +22,9 @@ _KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.",
           "db.system.name", "session.id", "user.id")  # fmt: skip
 #: Instrumentations with spans that are neither current nor marked as calls until they end.
 _MARKED_LATE = ("openinference.instrumentation.langchain",)
+#: Instrumentations whose spans may begin in another context than their call: LangChain's asynchronous callbacks run on
+#: other threads, and LangSmith's exporter makes spans of runs that have ended.
+_MADE_ELSEWHERE = (*_MARKED_LATE, "langfuse", "langsmith")
 
 
 class OTelParent:
@@ -120,3 +123,8 @@ class LiveSpan:
     def is_marked_late(self) -> bool:
         """Whether the span is of an instrumentation whose spans are neither current nor marked until they end."""
         return (self.scope or "").startswith(_MARKED_LATE)
+
+    @property
+    def is_made_elsewhere(self) -> bool:
+        """Whether the span is of an instrumentation whose spans may begin in another context than their call."""
+        return (self.scope or "").startswith(_MADE_ELSEWHERE)

@@ -231,13 +231,14 @@ def test_a_call_is_inside_a_span_of_langchain_that_is_marked_only_at_its_end(
     assert found["chat gpt-4o-mini"].trace_id == found["ChatOpenAI"].trace_id
 
 
-def test_a_span_of_langchain_that_begins_on_another_thread_is_a_step_without_a_bill(
-    tracer: Any, server: ChatServer, records: Records
+@pytest.mark.parametrize("scope", ["openinference.instrumentation.langchain", "langfuse-sdk", "langsmith"])
+def test_a_span_that_begins_in_another_context_than_its_call_is_a_step_without_a_bill(
+    tracer: Any, server: ChatServer, records: Records, scope: str
 ) -> None:
     autolog.patch_openai()
-    langchain = sdk.TracerProvider()
-    autolog.opentelemetry(langchain)
-    maker = langchain.get_tracer("openinference.instrumentation.langchain")
+    other = sdk.TracerProvider()
+    autolog.opentelemetry(other)
+    maker = other.get_tracer(scope)
     models = [contextvars.copy_context().run(maker.start_span, name) for name in ("first", "second")]
     ask(server)
     for model in models:
