@@ -218,6 +218,8 @@ PLACES = (
     "user, password = 'ada', '{}'", "argon2.hash('{}')", "Hash::make('{}')", "bcrypt.hashSync('{}', 10)", 'BCrypt::Password.create("{}")', 'passwordEncoder.encode("{}")',
     "crypto.scryptSync('{}', 's', 32)", "createCipher('aes192', '{}')", "Buffer.from('ada:{}')", 'GetBytes("ada:{}")', 'yagmail.SMTP("a@b.example", "{}")',
     "<td>password:</td><td><code>{}</code></td>", "&lt;Password&gt;{}&lt;/Password&gt;", "curl --user 'ada':'{}' https://h", "osql -U sa -P {} -S h",
+    "$('#password').val('{}');", "document.getElementById('password').value = '{}';", "Login details: ada / {}", "the password I use: {}", "my password currently is {}",
+    "wifi.connect('Home', '{}')",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -274,7 +276,8 @@ SHORT = {
     "https://ada:{}@git.example.com/o/r.git": "xq8Zr3Lk9", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
     "My seed phrase is {}": "witch collapse practice feed shame open despair creek road again ice least", "ada@example.com / {}": "sunshine2019",
     "clé d'API: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "o token é {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "el token es {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "API Key\uff1a{}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "秘密鍵: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
-    "activation key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "key = b'{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
+    "weather_key = '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", '{"mapKey": "{}"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", "Der Token lautet {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    'g = Github("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", "activation key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "key = b'{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
     "API_KEY is set to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "set OPENAI_API_KEY to {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "recovery key: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "vault operator unseal {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     "cargo login {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "headers['Authorization'] = 'Bearer ' + '{}'": "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'bot.run("{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6", 'createClient("https://x.example", "{}")': "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'const key = "{}";': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N", '{"key": "{}", "region": "eu"}': "q8Zr3Lk9Vx2Pm7Tn4Wb6Ty5N",
@@ -360,7 +363,7 @@ _CODE = (
     ("username: string, password: string; user: text, password: required; {{\"username\": \"Benutzername\", \"password\": \"Passwort\"}}\n"
      "PASSWORD=changeme\nself.password=passphrase\n<password>Passwort</password> user: ada, password: see below\nclass Password\nis_active2\n"
      "Reach me at ada@example.com / phone2 or git@github.example:ada2, scp x2 ada@h.example.com:backup-1/x\n<input type=checkbox name=password2 value=on>\n"
-     "const key = \"{h40}\"; <li key=\"{l24}\">, {{\"key\": \"users/{a20}.png\"}}, ключ: {h40}, キー: {h8}-{h4}-{h4}-{h4}-{h12}, Der Schlüssel: user_id2\n"
+     "const key = \"{h40}\"; <li key=\"{l24}\">, {{\"key\": \"users/{a20}.png\", \"next_key\": \"{a32}\"}}, ключ: {h40}, キー: {h8}-{h4}-{h4}-{h4}-{h12}, Der Schlüssel: user_id2\n"
      "What is the password? It must have 8 characters. Forgot your password?\nClick here2\nlogin with region/us-east-1 or log in as admin/user2\n"
      "client('s3'), login(request, 'profile2'), run(\"test_{w}_{w}_{w}_12\"), init(\"{w}-{w}-{w}-v2-1-0-1\"); &quot;key&quot;: &quot;{w}&quot;\n"),
     ("Settings:\nPUBLIC_KEY=MFkwEwYHKoZIzj0CAQYI\nCACHE_KEY=users2:v3:a1b2c3d4e5f6a7b8\nS3_OBJECT_KEY=2026/a1b2c3d4e5f6a7b8.png\nPARTITION_KEY={d8}\n"

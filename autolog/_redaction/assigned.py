@@ -45,7 +45,8 @@ _NAME_OF_ONE = rb"p(?:ass(?:word|wd|[ -]?phrase|code)?|wd?|sk)"
 _AFTER_NAME = (
     rb"s?(?:_?confirm(?:ation)?)?(?![a-z])" + MAYBE_QUOTE + rb"(?:\[\d{0,4})?\]?"
     rb"(?: (?:is generated )?(?:for|of|on|to|d[aeio]|del|della|per|para|pour) (?:the |my |our )?"
-    rb"[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?| \([\w .@-]{1,30}\)| below| here| as before| again| pls| please)?"
+    rb"[\w.@-]{1,40}(?: [\w.@-]{1,40}){0,2}?| \([\w .@-]{1,30}\)| below| here| as before| again| pls| please|"
+    rb" (?:that )?i use| currently)?"
     rb"(?:\*{0,2}" + _ASSIGNED + rb"\*{0,2}\s{0,8}(?:<\w{1,6}>){0,2}" + _BEFORE_VALUE +
     rb"(?:" + _QUOTED + rb"|((?:[^\s\"'`\\,;&<|\])]|" + AMPERSAND +
     rb"){6,256}+)(?=[\s\"'`\\,;&<|\])]|\Z))|[ (]{1,2}" + _QUOTED + rb")"

@@ -121,8 +121,8 @@ _WITH_RANDOM = _after((b"cookie", b"setcookie", b"set_cookie"), rb"\s?" + QUOTE)
 #: Calls that create a client or start one, with a key as their first argument or their second.
 _DRAWN = QUOTE + rb"[\w+/.-]{20}"
 _CLIENTS = _after(
-    (b"client", b"login", b"signin", b"bot", b".run", b".init", b"api", b"setup", b"authenticate", b"set_token",
-     b"settoken", b"credential"), _DRAWN,
+    (b"github", b"client", b"login", b"signin", b"bot", b".run", b".init", b"api", b"setup", b"authenticate",
+     b"set_token", b"settoken", b"credential"), _DRAWN,
 )  # fmt: skip
 _CLIENTS_OF = (
     rb"\((?=" + QUOTE + rb")(?<=[orst]\()(?:(?<=client\()|(?<=credentials\()|(?<=twilio\()|(?<=pusher\())(?="

@@ -71,7 +71,7 @@ _LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/
 _CALLS = rb"(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
     for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login",
-                                   b"wifi.begin", b"withemailandpassword", b"signin",
+                                   b"wifi.begin", b"wifi.connect", b"withemailandpassword", b"signin",
                                    b"authenticationtoken", b"authenticate", b"userpassword", b"pw_set"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
 ) + rb")\s?"  # fmt: skip

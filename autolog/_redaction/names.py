@@ -89,7 +89,8 @@ _HARMLESS = tuple(
 #: Environment variables of keys that are not secrets: those of records and of encryption that all may know.
 _HARMLESS_KEYS = tuple(
     f"{word}key"
-    for word in ("public", "publishable", "pub", "primary", "foreign", "cache", "partition", "sort", "object", "s3",
+    for word in ("next", "row", "hash", "range", "index",
+                 "public", "publishable", "pub", "primary", "foreign", "cache", "partition", "sort", "object", "s3",
                  "host", "idempotency", "unique", "lookup", "registry", "hot", "shortcut", "group",
                  "storage", "search", "site")
 )  # fmt: skip
@@ -140,6 +141,12 @@ def holds_random(name: str) -> bool:
     if name.isupper() and name.endswith("_KEY"):
         return not bare.endswith(_HARMLESS_KEYS)
     return bare == "salt" or bare.endswith(_RANDOM) or _last_word(name) in ("pat", "auth")
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_key(name: str) -> bool:
+    """Return whether a value of this name is a secret if it is drawn: keys of records and of encryption are not."""
+    return _last_word(name) == "key" and not _bare(name).endswith(_HARMLESS_KEYS)
 
 
 @functools.lru_cache(maxsize=4096)

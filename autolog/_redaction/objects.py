@@ -14,6 +14,7 @@ from typing import Any
 from autolog._redaction.encoded import is_login
 from autolog._redaction.names import (
     holds_code,
+    holds_key,
     holds_password,
     holds_random,
     holds_secret,
@@ -72,7 +73,7 @@ def _may_name_secret(names: Path) -> bool:
     return (
         any(map(suggests_secret, names))
         or any(suggests(name) for suggests in (holds_code, holds_password, holds_random, perhaps_secret))
-        or name.lower() == "key"
+        or holds_key(name)
     )
 
 
@@ -88,8 +89,8 @@ def is_named_secret(name: str, value: str, is_password: Callable[[str], bool]) -
         return is_password(value)
     if holds_secret(name) and is_strong(value):
         return True
-    if name.lower() == "key":
-        return len(value) >= KEY_LENGTH and is_drawn(value)
+    if holds_key(name) and len(value) >= KEY_LENGTH and is_drawn(value):
+        return True
     return (suggests_secret(name) and _is_random(value)) or (holds_random(name) and _is_no_hash(value))
 
 

@@ -20,6 +20,7 @@ from autolog._redaction.letters import patterns
 from autolog._redaction.look import SCHEMES, names_in_texts
 from autolog._redaction.names import (
     PARAMETERS,
+    holds_key,
     holds_random,
     holds_secret,
     holds_session,
@@ -150,7 +151,7 @@ def _named(text: bytes, lowered: bytes) -> Iterator[Span]:
 _SAID = re.compile(
     rb"(?<![\w.-])-{0,2}((?:(?i:api|access|secret|private|signing|client|auth|encryption|decryption|master|admin|service|"
     rb"license|bearer|refresh|session|webhook|deploy) )?[A-Za-z_][\w-]{2,60}+)"
-    rb"(?:\\t|[ \t]){1,40}((?:is|es|ist|est|e|\?):? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?[\"']?\Z"
+    rb"(?:\\t|[ \t]){1,40}((?:is|es|ist|est|e|lautet|\?):? |(?:(?:is|was|are) )?(?:now )?(?:set )?to )?[\"']?\Z"
 )
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+={0,2}+(?![(\[])")
 #: Somebody's key: `my OpenAI key is ...`. That somebody has it tells it from the keys of records.
@@ -234,7 +235,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
         long = len(value) >= RUN or (quoted and len(value) >= RUN // 2)
         return long and (looks_random(value) or (quoted and is_mixed(value)))
     if len(value) < RUN or not (suggests_secret(name) or holds_random(name)):
-        return quoted and name.lower() == "key" and len(value) >= KEY_LENGTH and is_drawn(value)
+        return quoted and holds_key(name) and len(value) >= KEY_LENGTH and is_drawn(value)
     return looks_random(value)
 
 

@@ -168,7 +168,7 @@ def _first_passwords(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: A call on what was found by the name of a password, as in tests of pages and apps.
-_TYPED = rb"\)\.(?:type|fill|send_?keys|set_?value|perform\((?:type|replace)text)\(" + QUOTED
+_TYPED = rb"\)\.(?:(?:type|fill|send_?keys|set_?value|val|perform\((?:type|replace)text)\(|value\s?=\s?)" + QUOTED
 #: The name of a password, in a call that takes the password next, `put("password", "p4ss!")`, or after a blank.
 _IN_CALL = (
     MAYBE_QUOTE + rb"\]?(?:" + QUOTE + rb"(?:\s?,\s?(?:with:\s?)?" + QUOTED + rb"|" + _TYPED + rb")|\)" + _TYPED + rb")"

@@ -40,7 +40,7 @@ _BEGINNING = re.compile(rb"\A|[\s\"'`(]|\\n")
 #: A user and a password: `creds are ada/p4ss!`.
 _PAIR = dict.fromkeys(
     (b"creds", b"credentials", b"login", b"logins", b"log in", b"sign in", b"zugangsdaten", b"password"),
-    rb"(?:/[a-z]{2,10})?(?: (?:for|on|to) (?:the )?[\w.-]{1,30}(?: [\w.-]{1,30})?)?"
+    rb"(?:/[a-z]{2,10}| details| data)?(?: (?:for|on|to) (?:the )?[\w.-]{1,30}(?: [\w.-]{1,30})?)?"
     rb"(?: are| is| with| as| using)?:?\*{0,2} \(?" + MAYBE_QUOTE + rb"[a-z][\w.@-]{1,40}" + MAYBE_QUOTE +
     rb"(?: ?[/:] ?| and )" + MAYBE_QUOTE + _WORD,
 )  # fmt: skip

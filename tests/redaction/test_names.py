@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autolog._redaction.names import is_jumbled, looks_random, names_secret, suggests_secret
+from autolog._redaction.names import holds_key, is_jumbled, looks_random, names_secret, suggests_secret
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,11 @@ def test_words_and_paths_are_not_random(value: str) -> None:
 ])  # fmt: skip
 def test_letters_are_jumbled_if_their_case_changes_as_in_no_name(value: str, jumbled: bool) -> None:
     assert is_jumbled(value) is jumbled
+
+
+@pytest.mark.parametrize(("name", "holds"), [
+    ("key", True), ("weather_key", True), ("mapKey", True), ("KEY", True), ("cache_key", False), ("primaryKey", False),
+    ("next_key", False), ("keys", False), ("monkey", False),
+])  # fmt: skip
+def test_keys_of_records_are_no_secrets(name: str, holds: bool) -> None:
+    assert holds_key(name) is holds
