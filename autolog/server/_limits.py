@@ -154,6 +154,15 @@ class Load:
         if self.streams >= self._limits.streams:
             raise Fault(503, "the server is sending too many long replies; try again later", retry_after=5)
 
+    def check_alone(self, size: int) -> None:
+        """Check that one body fits into the memory for all of them: a client would repeat it for ever after a 503.
+
+        Raises:
+            Fault: 413, if it does not.
+        """
+        if size > self._limits.memory_bytes:
+            raise Fault(413, f"the body takes more than {self._limits.memory_bytes} bytes")
+
     def add(self, size: int) -> None:
         """Add to the bytes of bodies in memory; a negative size subtracts. Thread-safe.
 
@@ -197,9 +206,10 @@ class Share:
         """Count `size` as the bytes of this request's body in memory, before they are allocated.
 
         Raises:
-            Fault: 503, if all bodies together would be too large.
+            Fault: 503, if all bodies together would be too large; 413, if this one is by itself.
         """
         if size > self.bytes:
+            self._load.check_alone(size)
             self._load.add(size - self.bytes)
             self.bytes = size
 

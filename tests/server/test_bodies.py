@@ -117,8 +117,20 @@ def test_decompression_counts_as_it_goes(coding: str) -> None:
         decompress(data, coding, 10**9, Share(load))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert refused.value.status == 503
+    assert refused.value.status == 413
     assert peak < 30_000_000
+
+
+def test_a_body_that_can_never_fit_is_not_asked_for_again() -> None:
+    load = Load(Limits(memory_bytes=1_000))
+    statuses = []
+    first = Share(load)
+    first.hold(600)
+    for size in (401, 1_001):
+        with pytest.raises(Fault) as refused:
+            Share(load).hold(size)
+        statuses.append(refused.value.status)
+    assert (statuses, load.bytes) == ([503, 413], 600)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024 * 1024 - 1, 1024 * 1024, 3_000_000])
