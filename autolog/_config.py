@@ -63,8 +63,8 @@ class Config(msgspec.Struct, frozen=True):
         journal: the file for records that could not be delivered yet; empty for none.
         journal_max_bytes: the most bytes of records that the journal keeps; the oldest are dropped.
         journal_max_age: the most seconds for which the journal keeps a record.
-        handle_sigterm: flush before SIGTERM ends the process. A handler of the program's own stays; if it ends the
-            process by sending it the signal again, that flushes, too.
+        handle_sigterm: flush before SIGTERM, or SIGHUP as a terminal is closed, ends the process. A handler of the
+            program's own stays; if it ends the process by sending it the signal again, that flushes, too.
         max_queue_records: the most calls waiting to be processed, and the most records waiting to be written; beyond
             that, they go to the journal.
         max_queue_bytes: the most bytes that those may take together.

@@ -228,11 +228,11 @@ def _before_fork() -> None:
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
     in_c_library.pause_for_fork(LOCKS_TIMEOUT)
     wait_for_leaving(LOCKS_TIMEOUT)
-    _native.hold_signal(signal.SIGTERM, _on_sigterm)
+    _native.hold_signals(_on_sigterm)
 
 
 def _after_fork_in_parent() -> None:
-    _native.release_signal()
+    _native.release_signals()
     in_c_library.resume_after_fork()
     for worker in workers:
         worker.resume_after_fork()
@@ -248,7 +248,7 @@ def _after_fork_in_child() -> None:
     for worker in workers:
         worker.reset()
     mark[0] = 1
-    _native.release_signal()
+    _native.release_signals()
 
 
 #: A byte that is 0 in a process that has been forked and has not started over yet.
@@ -340,14 +340,17 @@ def flush_at_exit() -> None:
 
 
 def flush_at_sigterm() -> None:
-    """Flush before SIGTERM ends the process, by a handler unless the program has its own (on the main thread only).
+    """Flush before SIGTERM, or SIGHUP as a terminal is closed, ends the process.
 
+    It needs a handler, which is installed on the main thread only, and not in place of one of the program's own.
     A program with a handler of its own ends by an exit, which flushes, or by sending itself the signal again.
     """
     with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
         _native.before_own_end(flush_elsewhere)
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _on_sigterm)
+        if threading.current_thread() is threading.main_thread():
+            for number in _native.ENDING - {signal.SIGINT}:  # who takes away Python's handler wants to end at once
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, _on_sigterm)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature

@@ -33,9 +33,9 @@ __all__ = [
     "before_own_end",
     "before_sudden_end",
     "get_ident",
-    "hold_signal",
+    "hold_signals",
     "process_mark",
-    "release_signal",
+    "release_signals",
     "sleep",
     "start_new_thread",
     "wait_for_leaving",
@@ -178,25 +178,25 @@ class Thread:
             self._threading.join(max(0.0, deadline - monotonic()))
 
 
-#: The signals that a forking thread had blocked before `hold_signal`.
+#: The signals that ask a process to end, and end it by default.
+ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
+
+#: The signals that a forking thread had blocked before `hold_signals`.
 _blocked = threading.local()
 
 
-def hold_signal(number: int, handler: Any) -> None:
-    """Block a signal with this handler around a fork: Python forgets signals that a child gets before its hooks run."""
-    if signal.getsignal(number) is handler:
-        _blocked.before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+def hold_signals(handler: Any) -> None:
+    """Block the signals with this handler around a fork: Python forgets those a child gets before its hooks run."""
+    held = {number for number in ENDING if signal.getsignal(number) is handler}
+    if held:
+        _blocked.before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
 
 
-def release_signal() -> None:
-    """Undo `hold_signal`, in the parent and in the child; a signal that has come meanwhile is then handled."""
+def release_signals() -> None:
+    """Undo `hold_signals`, in the parent and in the child; a signal that has come meanwhile is then handled."""
     before = _blocked.__dict__.pop("before", None)
     if before is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-#: The signals that ask a process to end, and end it by default.
-ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
 
 
 @functools.cache

@@ -518,6 +518,40 @@ def test_uvicorn_under_a_handler_of_its_own_loses_nothing(tmp_path: Path) -> Non
 
 
 @posix
+@pytest.mark.parametrize("name", ["TERM", "HUP"])
+def test_a_signal_that_the_program_does_not_handle_loses_nothing(name: str, tmp_path: Path) -> None:
+    code, names, _ = named(
+        f"""
+        import autolog, os, subprocess, time
+        autolog.configure()
+        for number in range(200):
+            with autolog.span(str(number)): pass
+        subprocess.call(["kill", "-{name}", str(os.getpid())])
+        time.sleep(30)
+        """,
+        tmp_path,
+    )
+    assert code == -signal.Signals[f"SIG{name}"]
+    assert len(names) == 200
+
+
+@posix
+def test_signals_that_are_ignored_or_end_a_program_at_once_go_on_doing_so(tmp_path: Path) -> None:
+    ended = run(
+        """
+import signal, sys
+from autolog import _lifecycle
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # as programs do whose main thread is in C
+_lifecycle.flush_at_sigterm()
+print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, signal.getsignal(signal.SIGINT) is signal.SIG_DFL)
+""",
+        tmp_path,
+    )
+    assert ended.stdout == "True True\n", ended.stderr
+
+
+@posix
 def test_a_program_that_is_killed_while_it_ends_by_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     code, names, _ = named(
         """
