@@ -173,8 +173,11 @@ class Store(Protocol):
         """Write a small JSON object that is not a record, such as a key or an export."""
         ...
 
-    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return all documents of a kind by key, in the order in which they were first written."""
+    def documents(self, kind: str, key: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return all documents of a kind, or the one with a key, by key, in the order in which they were first written.
+
+        Of kinds that programs may write any number of, only single documents are read while a log is written.
+        """
         ...
 
     def document_kinds(self) -> list[str]:

@@ -106,3 +106,30 @@ def test_what_was_not_written_is_not_charged(store: Store, monkeypatch: pytest.M
         monkeypatch.setattr(store, "write", write)
         assert post("b") == 200
     assert spent == [2.0, 2.0]
+
+
+#: The kinds of documents of which programs may write any number.
+_MANY = {"langsmith-project", "portkey-feedback", "humanloop-file"}
+
+
+def test_a_write_does_not_read_all_that_was_written_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, str | None]] = []
+    documents = store.documents
+
+    def noted(kind: str, key: str | None = None) -> Any:
+        read.append((kind, key))
+        return documents(kind, key)
+
+    monkeypatch.setattr(store, "documents", noted)
+    with TestClient(create_app(store, api_key=KEY), headers={"x-api-key": KEY}) as client:  # type: ignore[arg-type]
+        run = {"id": "11111111-1111-1111-1111-111111111111", "name": "n", "run_type": "chain", "session_name": "new"}
+        assert client.post("/runs", json=run).status_code == 202
+        assert client.post("/sessions", json={"name": "other"}).status_code == 200
+        file = client.post("/v5/prompts/log", json={"path": "p", "prompt": {"model": "m"}}).json()["prompt_id"]
+        assert client.post("/v5/prompts/log", json={"id": file}).status_code == 200
+        (feedback,) = client.post("/v1/feedback", json={"trace_id": "t", "value": 1}).json()["feedback_ids"]
+        assert client.put(f"/v1/feedback/{feedback}", json={"value": -1}).status_code == 200
+        assert client.put("/v1/feedback/nothing", json={"value": -1}).status_code == 404
+    of_many = [key for kind, key in read if kind in _MANY]
+    assert len(of_many) >= 5
+    assert None not in of_many

@@ -425,6 +425,13 @@ def test_documents(store: Store) -> None:
     store.put_document("key", "b", {"x": 3})
     assert store.documents("key") == {"b": {"x": 3}, "a": {"x": 2}}
     assert store.documents("other") == {}
+    assert store.documents("key", "a") == {"a": {"x": 2}}
+    assert store.documents("key", "c") == store.documents("other", "a") == {}
+    assert store.documents("key", "\ud800") == {}
+    with store.transaction():
+        store.put_document("key", "a", {"x": 4})
+        assert store.documents("key", "a") == {"a": {"x": 4}}
+        assert store.documents("key", "b") == {"b": {"x": 3}}
 
 
 # Bad files

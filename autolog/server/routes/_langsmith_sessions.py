@@ -22,7 +22,8 @@ _DESCRIPTION = ("description", "end_time", "extra", "reference_dataset_id", "sta
 RECENT = 1_000
 MAX_PAGE = 100
 
-#: The ids of the projects that are known to have a document, by store.
+#: The ids of the projects that are known to have a document, by store, and the most of them.
+MOST_NOTED = 10_000
 _noted: MutableMapping[Store, set[str]] = WeakKeyDictionary()
 
 
@@ -32,8 +33,10 @@ def note_sessions(call: Call, records: Iterable[Record]) -> None:
     for name in {_name_of(record) for record in records if dialect.is_run(record)}:
         name_id = dialect.session_id(call.project, name)
         if name_id not in noted:
-            if name_id not in call.store.documents(_KIND):
+            if name_id not in call.store.documents(_KIND, name_id):
                 _put(call, name, {})
+            if len(noted) >= MOST_NOTED:
+                noted.clear()
             noted.add(name_id)
 
 
@@ -46,7 +49,7 @@ def _put(call: Call, name: str, description: Json) -> Json:
 
     def put(store: Store) -> Json:
         key = dialect.session_id(call.project, clean(name))
-        known = store.documents(_KIND).get(key) or {}
+        known = store.documents(_KIND, key).get(key) or {}
         document = {**known, **description, "project": call.project, "name": clean(name)}
         store.put_document(_KIND, key, document)
         return document

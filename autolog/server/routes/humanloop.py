@@ -34,7 +34,8 @@ def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
         records = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
         if records:
             return records[0]
-        kept = store.documents(_FILE).get(within(project, file_id))
+        key = within(project, file_id)
+        kept = store.documents(_FILE, key).get(key)
         if kept is None:
             return None
         return Record(id="", prompt_id=file_id, prompt_name=kept["path"], prompt_template=kept["settings"])
@@ -54,7 +55,7 @@ def _keep_file(call: Call, record: Record) -> None:
     if (call.project, name) in known:
         return
     key = within(call.project, name)
-    if key not in call.store.documents(_FILE):
+    if key not in call.store.documents(_FILE, key):
         kept = {"path": record.prompt_name, "settings": record.prompt_template}
         call.write(lambda store: store.put_document(_FILE, key, kept))
     if len(known) >= MOST_FILES:

@@ -64,7 +64,7 @@ def update_feedback(call: Call) -> Reply:
     given = validate(dialect.FeedbackUpdate, call.object())
 
     def change(store: Store) -> bool:
-        kept = store.documents(_FEEDBACK).get(feedback_id)
+        kept = store.documents(_FEEDBACK, feedback_id).get(feedback_id)
         if kept is None or kept["project"] != call.project:
             return False
         store.put_document(_FEEDBACK, feedback_id, {**kept, **given.model_dump(exclude_unset=True)})

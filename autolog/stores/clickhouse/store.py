@@ -349,15 +349,16 @@ class ClickHouseStore:
     def media(self, sha256: str) -> bytes | None:
         return self._media.contents({clean(sha256)}).get(clean(sha256))
 
-    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
-        values = Values()
-        rows = self._db.query(
-            f"SELECT key, data FROM document FINAL WHERE kind = {values.mark(clean(kind))} ORDER BY first, key", values
+    def documents(self, kind: str, key: str | None = None) -> dict[str, dict[str, Any]]:
+        values, only = Values(), None if key is None else clean(key)
+        where = f"kind = {values.mark(clean(kind))}" + ("" if only is None else f" AND key = {values.mark(only)}")
+        found: dict[str, str] = dict(
+            self._db.query(f"SELECT key, data FROM document FINAL WHERE {where} ORDER BY first, key", values)
         )
-        found: dict[str, str] = dict(rows)
         for layer in self._layers:
-            found |= {key: data for (of_kind, key), (data,) in layer.documents.items() if of_kind == kind}
-        return {key: decode_object(data) for key, data in found.items()}
+            for (of_kind, name), (data,) in layer.documents.items():
+                found |= {name: data} if of_kind == kind and only in (None, name) else {}
+        return {name: decode_object(data) for name, data in found.items()}
 
     def document_kinds(self) -> list[str]:
         return [kind for (kind,) in self._db.query("SELECT DISTINCT kind FROM document ORDER BY kind")]

@@ -93,7 +93,7 @@ class SQLiteStore:
         with self._file.changing() as db:
             db.execute(
                 "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data",
-                (kind, key, encode_json(data).decode()),
+                (kind, clean(key), encode_json(data).decode()),
             )
 
     def _writer(self) -> RecordWriter:
@@ -265,10 +265,13 @@ class SQLiteStore:
             row = self._file.reader.execute("SELECT content FROM media WHERE sha256 = ?", (sha256,)).fetchone()
         return row[0] if row else None
 
-    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
+    def documents(self, kind: str, key: str | None = None) -> dict[str, dict[str, Any]]:
         with self._file.translated():
-            sql = "SELECT key, data FROM document WHERE kind = ? ORDER BY rowid"
-            return {key: decode_object(data) for key, data in self._file.reader.execute(sql, (kind,))}
+            sql, values = "SELECT key, data FROM document WHERE kind = ?", [kind]
+            if key is not None:
+                sql, values = f"{sql} AND key = ?", [kind, clean(key)]
+            rows = self._file.reader.execute(f"{sql} ORDER BY rowid", values)
+            return {name: decode_object(data) for name, data in rows}
 
     def document_kinds(self) -> list[str]:
         with self._file.translated():
