@@ -225,6 +225,84 @@ patch_anthropic()
 """,
             variables={"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": NOWHERE, "WEAVE_DISABLED": "false"},
         ),
+        Library(
+            "openlit",
+            ("openlit",),
+            ("openlit",),
+            start=_OTEL + """
+from opentelemetry import trace
+trace.set_tracer_provider(provider)
+import openlit
+openlit.init(otlp_endpoint="http://127.0.0.1:9", disable_metrics=True, disable_events=True)
+""",
+            spans=_EXPORTED,
+        ),
+        Library(
+            "newrelic",
+            ("newrelic",),
+            ("newrelic",),
+            start="""
+import newrelic.agent
+newrelic.agent.initialize()
+application = newrelic.agent.register_application(timeout=10)
+task = newrelic.agent.BackgroundTask(application, name="calls").__enter__()
+""",
+            spans="""
+def spans():
+    return [name for name, group in newrelic.agent.current_transaction()._transaction_metrics.items()]
+""",
+            variables={
+                "NEW_RELIC_LICENSE_KEY": "k" * 40, "NEW_RELIC_APP_NAME": "tests", "NEW_RELIC_DEVELOPER_MODE": "true",
+                "NEW_RELIC_AI_MONITORING_ENABLED": "true",
+            },
+        ),
+        Library(
+            "posthog",
+            ("posthog",),
+            ("posthog",),
+            wrap="""
+import anthropic, openai, posthog, posthog.ai.anthropic, posthog.ai.openai
+
+class Keep(posthog.Posthog):
+    names = []
+
+    def capture(self, event, *_, **__):
+        self.names.append(event)
+
+keep = Keep("k", host="http://127.0.0.1:9")
+
+def made(module, client):
+    kind = next(kind for kind in type(client).__mro__ if kind.__module__.split(".")[0] in ("openai", "anthropic"))
+    arguments = {"api_key": "k", "base_url": str(client.base_url), "max_retries": 0}
+    return getattr(module, kind.__name__)(posthog_client=keep, **arguments)
+
+def wrap_openai(client): return made(posthog.ai.openai, client)
+def wrap_anthropic(client): return made(posthog.ai.anthropic, client)
+""",
+            spans="def spans(): return list(Keep.names)",
+        ),
+        Library(
+            "opik",
+            ("opik",),
+            ("opik",),
+            wrap="""
+from opik.integrations.anthropic import track_anthropic as wrap_anthropic
+from opik.integrations.openai import track_openai as wrap_openai
+""",
+            variables={"OPIK_URL_OVERRIDE": NOWHERE, "OPIK_API_KEY": "k", "OPIK_WORKSPACE": "tests"},
+        ),
+        Library(
+            "agentops",
+            ("agentops",),
+            ("agentops",),
+            start="""
+import agentops
+agentops.init(
+    api_key="00000000-0000-0000-0000-000000000000", endpoint="http://127.0.0.1:9", auto_start_session=False,
+    exporter_endpoint="http://127.0.0.1:9/v1/traces", fail_safe=True,
+)
+""",
+        ),
     )
 }  # fmt: skip
 
