@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from autolog._redaction.letters import late, patterns
 from autolog._redaction.names import KEY_ELSEWHERE, PASSWORD_ELSEWHERE, looks_random
@@ -96,6 +97,11 @@ def _by_parts(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "", "|".join(begun.values())
 
 
+def _late(pattern: str) -> Callable[[], re.Pattern[str]]:
+    """Return a function that compiles a pattern when it is first called: these take 0.1 s, and most texts are ASCII."""
+    return functools.cache(functools.partial(re.compile, pattern))
+
+
 _SIGNED = (
     r"(?:s? (?:d['\u2019])?[^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
     r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|é|è|är|là|это|-|–|—)(?= ))"
@@ -105,7 +111,7 @@ _UNSIGNED = "(?:(?= )|(?<=[\u3040-\ud7ff]))()"
 _OPENING = r"[*\"'`「『«„“\s]{0,7}"
 #: A word, a sign or none, and the value.
 _OTHER = [
-    (part, re.compile(f"({names})(?:{_SIGNED}|{_UNSIGNED}){_OPENING}{_VALUE}"))
+    (part, _late(f"({names})(?:{_SIGNED}|{_UNSIGNED}){_OPENING}{_VALUE}"))
     for part, names in _by_parts(dict.fromkeys((*_OTHER_WORDS, *_OTHER_KEYS), ""))
 ]
 
@@ -123,7 +129,7 @@ def spoken_beyond_ascii(text: str, plain: bytes) -> Iterator[Span]:
         plain: the text in ASCII, with all other characters replaced by question marks.
     """
     parts = [part.span() for part in _BEYOND.finditer(plain)]
-    patterns_in_text = [pattern for part, pattern in _OTHER if part in text]
+    patterns_in_text = [pattern() for part, pattern in _OTHER if part in text]
     for pattern, (start, end) in itertools.product(patterns_in_text, parts):
         yield from _spoken_between(pattern, text, max(0, start - _LONGEST_PART), end + _REACH)
 
@@ -187,7 +193,7 @@ def named_codes_in(_: bytes, lowered: bytes) -> Iterator[Span]:
 #: What has to follow the name of a key, within a few words.
 _KEY_FOLLOWS = r"[^\n]{0,60}?[A-Za-z0-9_+/~-]{16}"
 _BEYOND_ASCII = [
-    (part, re.compile(names))
+    (part, _late(names))
     for part, names in _by_parts(dict.fromkeys(_OTHER_WORDS, "") | dict.fromkeys(_OTHER_KEYS, _KEY_FOLLOWS))
 ]
 
@@ -195,7 +201,7 @@ _BEYOND_ASCII = [
 def _is_beyond_ascii(body: bytes) -> bool:
     """Return whether a body contains such a name. Decoding it first is four times as fast as a search of its bytes."""
     text = body.decode(errors="replace")
-    return any(part in text and names.search(text) for part, names in _BEYOND_ASCII)
+    return any(part in text and names().search(text) for part, names in _BEYOND_ASCII)
 
 
 def _escaped(word: str) -> str:
