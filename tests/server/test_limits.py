@@ -22,7 +22,7 @@ from waiting import until
 from autolog._record.record import Record
 from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
-from autolog.server._services import THREADS
+from autolog.server._services import READING_THREADS, THREADS
 from autolog.stores._contract import Store
 
 
@@ -49,7 +49,7 @@ def test_limits(server: Server) -> None:
 
 @pytest.mark.parametrize("readers", [THREADS, 60])
 def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, readers: int) -> None:
-    """As long as they are served, whether they use all threads or all places of requests that read."""
+    """As long as they are served, whether they use all threads for reading or all places of requests that read."""
     going, done = threading.Semaphore(0), threading.Event()
 
     def slow(*_: Any) -> list[Record]:
@@ -66,7 +66,7 @@ def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, read
         with ThreadPoolExecutor(readers) as pool:
             reads = [pool.submit(client.get, "/api/v1/records") for _ in range(readers)]
             try:
-                for _ in range(THREADS):
+                for _ in range(READING_THREADS):
                     assert going.acquire(timeout=30)
                 services = server.services
                 until(lambda: services.reading.requests == services.load.requests == min(readers, 50))
