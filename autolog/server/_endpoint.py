@@ -41,14 +41,14 @@ logger = logging.getLogger("autolog.server")
 ON_WRITER_THREAD = 256 * 1024
 #: The cookie of a browser session. Its name includes the port, because browsers share cookies among a host's ports.
 SESSION_COOKIE = "autolog_session_{port}"
+#: The prefix of a cookie that browsers take from this host only.
 OF_HOST = "__Host-"
-
-#: The methods whose requests may have a body.
 #: The header of replies that do not say otherwise. A cache may keep what was asked for with a key in a header that it
 #: does not know; only `Authorization` forbids that by itself (RFC 9111, 3.5).
 NOT_CACHED = (b"cache-control", b"no-store")
 #: Longer responses are sent in pieces of this many bytes, each when the client has taken most of what came before.
 PIECE = 64 * 1024
+#: The methods whose requests may have a body.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NOBODY = Principal("", ANY_PROJECT, frozenset())
 
