@@ -124,7 +124,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
             call.body = await read_body(request.receive, headers, services.limits, share)
         reply = await _run(route, call)
         if reply.comes_in_pieces:
-            services.load.check_streams()
+            services.reading.check_streams()
         return reply
 
 
@@ -333,7 +333,7 @@ class _Streamed(StreamingResponse):
     def __init__(self, reply: Reply, services: Services) -> None:
         pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
         super().__init__(pieces, reply.status, {"cache-control": "no-store", **reply.headers}, reply.content_type)
-        self._load = services.load
+        self._load = services.reading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._load.stream():

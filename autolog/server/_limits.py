@@ -40,9 +40,9 @@ class Limits:
         memory_bytes: the total size of all bodies that the server holds, of requests and of long replies, in bytes;
             requests beyond that are answered with 503. Requests that read may hold half of it.
         requests: the most requests that are served or wait at the same time; further ones are answered with 503.
-            Requests that read may be half of them.
+            Requests that read may be half of them, and half as many as there may be connections.
         streams: the most replies that are streamed at the same time (`/api/v1/tail`, the live list of logs, lists and
-            exports with bodies); further ones are answered with 503.
+            exports with bodies), and at most a quarter of the connections; further ones are answered with 503.
         pending_writes: the most writes that wait for the store; further ones are answered with 503.
         delete_all: whether Cloudflare's delete call without filters deletes everything, as it does at the vendor.
         connections: the most open connections (`autolog serve`); beyond that, the one is closed that has waited
@@ -66,7 +66,12 @@ class Limits:
 
     def of_reading(self) -> Limits:
         """Return the limits for all requests that only read, which leave room for those that write."""
-        return replace(self, requests=max(1, self.requests // 2), memory_bytes=self.memory_bytes // 2)
+        return replace(
+            self,
+            requests=max(1, min(self.requests, self.connections) // 2),
+            streams=max(1, min(self.streams, self.connections // 4)),
+            memory_bytes=self.memory_bytes // 2,
+        )
 
     def anonymous(self) -> Limits:
         """Return the limits for a request that is read before its key is known."""

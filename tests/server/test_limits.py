@@ -22,7 +22,7 @@ from waiting import until
 from autolog._record.record import Record
 from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
-from autolog.server._services import READING_THREADS, THREADS
+from autolog.server._services import READING_THREADS
 from autolog.stores._contract import Store
 
 
@@ -47,7 +47,7 @@ def test_limits(server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("readers", [THREADS, 60])
+@pytest.mark.parametrize("readers", [READING_THREADS, 60])
 def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, readers: int) -> None:
     """As long as they are served, whether they use all threads for reading or all places of requests that read."""
     going, done = threading.Semaphore(0), threading.Event()
@@ -79,6 +79,17 @@ def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, read
             statuses = [read.result().status_code for read in reads]
         assert statuses.count(503) == max(0, readers - 50)
         assert services.load.requests == services.reading.requests == 0
+
+
+def test_streams_leave_connections_to_those_who_write(tmp_path: Path) -> None:
+    with live(tmp_path / "s.db", Limits(connections=20)) as server, ExitStack() as stack:
+        headers, statuses = {"x-api-key": KEY}, list[int]()
+        for _ in range(20):
+            client = stack.enter_context(httpx2.Client(base_url=server.url, headers=headers, timeout=30))
+            statuses.append(stack.enter_context(client.stream("GET", "/api/v1/tail")).status_code)
+        assert statuses == [200] * 5 + [503] * 15
+        for _ in range(5):
+            assert httpx2.post(f"{server.url}/api/v1/records", json=[{}], headers=headers).status_code == 200
 
 
 def test_long_replies_of_readers_leave_memory_to_those_who_write(tmp_path: Path) -> None:
