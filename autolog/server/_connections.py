@@ -12,6 +12,7 @@ import contextlib
 import gc
 import math
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from uvicorn import Config, Server
 
 from autolog.server._limits import HEADER_BYTES, HEADERS, Limits
 from autolog.server._shortcut import Shortcut
-from autolog.server._tls import Certificate
+from autolog.server._tls import Certificate, begin_tls
 
 try:
     from autolog.server._httptools import ShortcutProtocol as Protocol
@@ -120,17 +121,26 @@ _Bounded: Any = BoundedHeadProtocol if hasattr(Protocol, "on_header") else Proto
 class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
     """A connection that is closed if no request arrives in time, if the client takes nothing of what is sent to it, or
     if its place is needed for another one.
+
+    With TLS it is open, and idle, from its first packet on: asyncio would only know of it after the handshake, for
+    which it gives every client a minute.
     """
 
     most: int
     idle_seconds: float
+    tls: ssl.SSLContext | None = None
     _timer: asyncio.TimerHandle | None = None
     _pauses = 0
     _unsent = (0, 0)  # the number of pauses before, and the bytes that are still to be sent
     _taken = 0.0  # when the client was last seen to take any of them
 
     def connection_made(self, transport: Any) -> None:
+        begins = self.transport is None
         super().connection_made(transport)
+        if not begins:  # but goes on over TLS
+            return
+        if self.tls is not None:
+            begin_tls(self.loop, transport, self.tls, self).add_done_callback(self._shook_hands)
         self.since = self.loop.time()
         self._timer = self.loop.call_later(self.idle_seconds, self._time_out)
         if len(self.connections) > self.most:
@@ -142,6 +152,10 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
             others.sort(key=lambda connection: connection.since)
             for connection in (*others, self)[: len(self.connections) - self.most]:
                 connection.transport.abort()  # closing it would wait for a client that takes nothing
+
+    def _shook_hands(self, done: asyncio.Future[None]) -> None:
+        if done.exception() is not None or self.transport.get_extra_info("ssl_object") is None:
+            self.connection_lost(ConnectionResetError())  # of which nobody else tells it
 
     def pause_writing(self) -> None:
         self._pauses += 1
@@ -229,12 +243,14 @@ class AnnouncedServer(Server):
         self._certificate = certificate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        context, self.config.ssl = self.config.ssl, None  # connections begin TLS themselves
+        self.config.http_protocol_class.tls = context  # type: ignore[attr-defined]
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # objects that exist now live as long as the server: exempt them from further collections
         gc.set_threshold(COLLECT_AFTER, 10, 10)
-        if self._certificate is not None and self.config.ssl is not None:
-            self._certificate.follow(self.config.ssl)
+        if self._certificate is not None and context is not None:
+            self._certificate.follow(context)
         if self.started:
             self._announce()
 

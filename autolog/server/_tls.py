@@ -1,4 +1,4 @@
-"""The certificate of a server that answers HTTPS itself: checked before the start, read again on SIGHUP."""
+"""HTTPS that a server answers itself: handshakes, and the certificate, which is read again on SIGHUP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import re
 import signal
 import ssl
+from asyncio.sslproto import SSLProtocol
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,3 +90,18 @@ def expiry_of(chain: str) -> datetime | None:
         return None
     digits, form = (validity["short"], "%y%m%d%H%M%S") if validity["short"] else (validity["long"], "%Y%m%d%H%M%S")
     return datetime.strptime(digits.decode(), form).replace(tzinfo=UTC)
+
+
+def begin_tls(
+    loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, context: ssl.SSLContext, protocol: asyncio.Protocol
+) -> asyncio.Future[None]:
+    """Go on over TLS with a client that has just connected: `protocol` is connected again once they have shaken hands.
+
+    Return a future that is done then, or when the connection is lost before. `loop.start_tls` is a coroutine: with
+    uvloop, the client's first bytes may arrive before it runs.
+    """
+    done = loop.create_future()
+    secured = SSLProtocol(loop, protocol, context, done, server_side=True)
+    transport.set_protocol(secured)
+    secured.connection_made(transport)
+    return done
