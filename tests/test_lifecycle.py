@@ -556,6 +556,7 @@ def test_a_program_that_is_killed_while_it_ends_by_ctrl_c_loses_nothing(tmp_path
     code, names, _ = named(
         """
         import autolog, os, signal, subprocess
+        signal.signal(2, signal.default_int_handler)  # a test in the background ignores it
         signal.signal(15, lambda *_: None)
         autolog.configure()
         for number in range(200):
