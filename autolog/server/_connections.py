@@ -122,8 +122,8 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
     """A connection that is closed if no request arrives in time, if the client takes nothing of what is sent to it, or
     if its place is needed for another one.
 
-    With TLS it is open, and idle, from its first packet on: asyncio would only know of it after the handshake, for
-    which it gives every client a minute.
+    With TLS it counts, and is idle, from its first packet on. A server of asyncio would tell it of the connection only
+    after the handshake, for which it gives every client a minute.
     """
 
     most: int
@@ -155,7 +155,7 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
     def _shook_hands(self, done: asyncio.Future[None]) -> None:
         if done.exception() is not None or self.transport.get_extra_info("ssl_object") is None:
-            self.connection_lost(ConnectionResetError())  # of which nobody else tells it
+            self.connection_lost(ConnectionResetError())  # TLS reports the end only if the handshake was completed
 
     def pause_writing(self) -> None:
         self._pauses += 1

@@ -129,11 +129,14 @@ class Load:
         Raises:
             Fault: 503, if there are too many requests.
         """
+        self._check_requests()
+        return Share(self)
+
+    def _check_requests(self) -> None:
         if self.requests >= self._limits.requests:
             raise Fault(503, "the server has too many requests at once; try again later", retry_after=1)
         if self._whole is not None:
-            self._whole.request()
-        return Share(self)
+            self._whole._check_requests()
 
     def count(self, requests: int) -> None:
         """Add to the number of requests. To be called on the event loop's thread."""
