@@ -11,12 +11,9 @@ import atexit
 import concurrent.futures.thread  # noqa: F401 - see the end of this module
 import contextlib
 import os
-import signal
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Iterator
-from os import kill  # before `before_own_end` replaces it
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
@@ -160,6 +157,8 @@ class Opening:
 
 opening = Opening()
 
+signals_deferred = _native.signals_deferred
+
 
 class ForkGate:
     """A block that any thread may enter, and during which no other thread forks.
@@ -289,35 +288,6 @@ def _flush_all(end: bool) -> None:
             worker.close(left) if end else worker.drain(left)
 
 
-@contextlib.contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Defer signals that the program handles (Ctrl-C above all), or that end it, to the end of the block.
-
-    An exception raised by a handler would otherwise abort the flush and lose the waiting records, or be lost itself
-    inside an import, where Python ignores it. Handlers run on the main thread only; on any other this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    previous = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {number: handler for number, handler in previous.items() if callable(handler)}
-    ending = [number for number in _native.ENDING if previous[number] is signal.SIG_DFL]
-    handlers.update(dict.fromkeys(ending, lambda number, _: kill(os.getpid(), number)))
-    try:
-        with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
-            for number in handlers:
-                signal.signal(number, lambda number, _: arrived.append(number))
-        yield
-    finally:
-        with contextlib.suppress(ValueError):
-            for number in handlers:
-                signal.signal(number, previous[number])
-    # The handlers are called directly; raising the signals again would notify readers of `set_wakeup_fd` twice.
-    for arrival in dict.fromkeys(arrived):
-        handlers[arrival](arrival, sys._getframe())
-
-
 #: Whether the program's exit has begun; records made from then on are delivered on the calling thread.
 exiting = False
 
@@ -347,17 +317,14 @@ def flush_at_sigterm() -> None:
     """
     with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
         _native.before_own_end(flush_elsewhere)
-        if threading.current_thread() is threading.main_thread():
-            for number in _native.ENDING - {signal.SIGINT}:  # who takes away Python's handler wants to end at once
-                if signal.getsignal(number) is signal.SIG_DFL:
-                    signal.signal(number, _on_sigterm)
+        _native.handle_ending(_on_sigterm)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
     try:
         flush_elsewhere()
     finally:
-        _end_by(number)
+        _native.end_by(number, _on_sigterm)
 
 
 def flush_elsewhere() -> None:
@@ -374,15 +341,6 @@ def flush_elsewhere() -> None:
     with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread can be started
         start_new_thread(flush, ())
         done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
-
-
-def _end_by(number: int) -> None:
-    """End the process by the signal's default action."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    signal.signal(number, signal.SIG_DFL)
-    kill(os.getpid(), number)
-    signal.signal(number, _on_sigterm)  # still running: as process 1 of a container, default actions are ignored
 
 
 # The before-fork hook that is registered last runs first. The hooks of `logging` and `concurrent.futures` take a lock

@@ -1,4 +1,4 @@
-"""Threads, locks and sleeping, as they were when autolog was imported; signals; and memory that a fork wipes.
+"""Threads, locks and sleeping, as they were when autolog was imported; handlers of signals; memory that a fork wipes.
 
 gevent and eventlet replace those of the standard library by cooperative ones. If they do so after autolog was imported
 (`gunicorn -k gevent --preload`), a worker that mixes both kinds would be a greenlet blocked in a lock of the operating
@@ -17,7 +17,8 @@ import signal
 import sys
 import threading
 from _thread import allocate_lock, get_ident, start_new_thread
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from os import kill  # before `before_own_end` replaces it
 from queue import Empty
 from time import monotonic, sleep
 from types import BuiltinFunctionType, ModuleType
@@ -32,10 +33,13 @@ __all__ = [
     "allocate_lock",
     "before_own_end",
     "before_sudden_end",
+    "end_by",
     "get_ident",
+    "handle_ending",
     "hold_signals",
     "process_mark",
     "release_signals",
+    "signals_deferred",
     "sleep",
     "start_new_thread",
     "wait_for_leaving",
@@ -180,6 +184,91 @@ class Thread:
 
 #: The signals that ask a process to end, and end it by default.
 ENDING = {getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
+
+
+class _Deferring:
+    """A signal's handler during `signals_deferred`, which only notes that the signal has come.
+
+    Attributes:
+        then: the handler after the block.
+    """
+
+    def __init__(self, arrived: list[int], then: Any) -> None:
+        self._arrived = arrived
+        self.then = then
+
+    def __call__(self, number: int, frame: Any) -> None:  # noqa: ARG002 - signal's signature
+        self._arrived.append(number)
+
+
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Defer signals that the program handles (Ctrl-C above all), or that end it, to the end of the block.
+
+    An exception raised by a handler would otherwise abort the flush and lose the waiting records, or be lost itself
+    inside an import, where Python ignores it. Handlers run on the main thread only; on any other this does nothing.
+    A handler that is installed inside the block stays.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    previous = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
+    deferring = {
+        number: _Deferring(arrived, handler)
+        for number, handler in previous.items()
+        if callable(handler) or (handler is signal.SIG_DFL and number in ENDING)
+    }
+    try:
+        with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
+            for number, note in deferring.items():
+                signal.signal(number, note)
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            for number, note in deferring.items():
+                still: Any = signal.getsignal(number)
+                if still is note:
+                    signal.signal(number, note.then)
+    # The handlers are called directly; raising the signals again would notify readers of `set_wakeup_fd` twice.
+    for number in dict.fromkeys(arrived):
+        current = signal.getsignal(number)
+        if callable(current):
+            current(number, sys._getframe())
+        elif current is signal.SIG_DFL:
+            kill(os.getpid(), number)
+
+
+def handle_ending(handler: Callable[[int, Any], Any]) -> None:
+    """Install the handler for SIGTERM and SIGHUP where they have their default action, on the main thread only.
+
+    Inside `signals_deferred`, the handlers take effect at the end of the block. SIGINT is left alone: who takes away
+    Python's handler wants to end at once.
+
+    Raises:
+        ValueError: in a subinterpreter, where no handler ever runs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in ENDING - {signal.SIGINT}:
+        deferring: _Deferring | None = None
+        current: Any = signal.getsignal(number)
+        while isinstance(current, _Deferring):
+            deferring, current = current, current.then
+        if current is signal.SIG_DFL and deferring is not None:
+            deferring.then = handler
+        elif current is signal.SIG_DFL:
+            signal.signal(number, handler)
+
+
+def end_by(number: int, handler: Callable[[int, Any], Any]) -> None:
+    """End the process by the signal's default action, on the main thread only; otherwise go on with the handler."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(number, signal.SIG_DFL)
+    kill(os.getpid(), number)
+    signal.signal(number, handler)  # still running: as process 1 of a container, default actions are ignored
+
 
 #: The signals that a forking thread had blocked before `hold_signals`.
 _blocked = threading.local()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +57,18 @@ class ChatServer:
         self.heads.clear()
         self.failures.clear()
         self.answers.clear()
+
+
+def receive(connection: socket.socket) -> bytes:
+    """Return a whole request with a `content-length`: closing a connection with unread bytes resets it."""
+    received = b""
+    while part := connection.recv(65_536):
+        received += part
+        head, end, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            break
+    return received
 
 
 def request(**extra: Any) -> bytes:

@@ -517,22 +517,54 @@ def test_uvicorn_under_a_handler_of_its_own_loses_nothing(tmp_path: Path) -> Non
     assert len(names) == 50
 
 
+#: What a program does before its first record.
+STARTS = {
+    "configure": "autolog.configure()",
+    "patch": "autolog.patch()",
+    "nothing": "",
+    "a fork": "if os.fork(): sys.exit(os.wait()[1])",
+    "a signal meanwhile": "signal.signal(14, lambda *_: None)\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)",
+}
+
+
 @posix
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
-def test_a_signal_that_the_program_does_not_handle_loses_nothing(name: str, tmp_path: Path) -> None:
+def test_a_signal_that_the_program_does_not_handle_loses_nothing(name: str, start: str, tmp_path: Path) -> None:
     code, names, _ = named(
         f"""
-        import autolog, os, subprocess, time
-        autolog.configure()
-        for number in range(200):
-            with autolog.span(str(number)): pass
-        subprocess.call(["kill", "-{name}", str(os.getpid())])
-        time.sleep(30)
-        """,
+import autolog, os, signal, subprocess, sys, time
+{STARTS[start]}
+for number in range(200):
+    with autolog.span(str(number)): pass
+subprocess.call(["kill", "-{name}", str(os.getpid())])
+time.sleep(30)
+""",
+        tmp_path,
+        silent=False,
+    )
+    number = signal.Signals[f"SIG{name}"]
+    assert code == (number if start == "a fork" else -number)
+    assert len(names) == 200
+
+
+@posix
+def test_a_handler_installed_while_signals_are_deferred_stays(tmp_path: Path) -> None:
+    ended = run(
+        """
+import os, signal, subprocess
+from autolog import _native
+with _native.signals_deferred():
+    with _native.signals_deferred():
+        _native.handle_ending(lambda *_: print("ours", flush=True))
+        subprocess.call(["kill", str(os.getpid())])
+        print("deferred", flush=True)
+        signal.signal(signal.SIGALRM, lambda *_: print("theirs", flush=True))
+subprocess.call(["kill", "-ALRM", str(os.getpid())])
+""",
         tmp_path,
     )
-    assert code == -signal.Signals[f"SIG{name}"]
-    assert len(names) == 200
+    assert (ended.stdout, ended.returncode) == ("deferred\nours\ntheirs\n", 0), ended.stderr
 
 
 @posix
@@ -576,8 +608,8 @@ def test_a_signal_that_ends_the_process_does_so_after_a_flush(tmp_path: Path) ->
     ended = run(
         """
 import os, signal, subprocess
-from autolog import _lifecycle
-with _lifecycle.signals_deferred():
+from autolog import _native
+with _native.signals_deferred():
     for number in ("TERM", "HUP"): subprocess.call(["kill", "-" + number, str(os.getpid())])
     print("flushed", flush=True)
 print("still there")

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from chat_server import receive
 from live import KEY, Live, live
 from sdk_http import openai_http as http
 from waiting import until
@@ -162,7 +163,7 @@ def test_a_webhook_that_refuses_is_logged_and_its_body_is_not_waited_for(caplog:
     def refuse(listening: socket.socket) -> None:
         connection, _ = listening.accept()
         with connection, contextlib.suppress(OSError):
-            connection.recv(65536)
+            receive(connection)
             connection.sendall(b"HTTP/1.1 410 Gone\r\ntransfer-encoding: chunked\r\n\r\n")
             while True:
                 connection.sendall(b"1\r\n.\r\n")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from benchmarks.calls import count_calls
-from chat_server import ANSWER, ChatServer, chunks, request
+from chat_server import ANSWER, ChatServer, chunks, receive, request
 
 import autolog
 from autolog import ConfigError
@@ -392,7 +392,7 @@ def test_an_answer_that_cannot_be_decoded_is_recorded_when_it_fails(library: str
     def answer(listening: socket.socket) -> None:
         connection, _ = listening.accept()
         with connection:
-            connection.recv(65536)
+            receive(connection)
             head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
             connection.sendall(head + b"{}")
 

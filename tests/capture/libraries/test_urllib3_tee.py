@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chat_server import ANSWER, request
+from chat_server import ANSWER, receive, request
 
 import autolog
 from autolog.testing import Records
@@ -32,7 +32,7 @@ def answer(listening: socket.socket, framing: str) -> None:
     connection, _ = listening.accept()
     body = gzip.compress(BODY)
     with connection:
-        connection.recv(65536)
+        receive(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n")
         if framing == "chunked":
             connection.sendall(b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
