@@ -25,6 +25,8 @@ CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 #: Every client of an SDK loads the certificates that the machine trusts, which takes 20 ms. The tests call no foreign
 #: host, so they and the programs that they start trust a single certificate, whose key nobody has.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
+#: logfire, installed for its own tests, is a plugin of pydantic: every process that defined a model would import it.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "logfire-plugin"
 if importlib.util.find_spec("hypothesis"):  # the environments of `tests/beside` may have pytest only
     from hypothesis import HealthCheck, settings
 
