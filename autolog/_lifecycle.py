@@ -51,6 +51,14 @@ class Worker(Protocol):
     stage: int
     """The worker's position in the pipeline: workers of a lower stage hand their work to those of a higher one."""
 
+    def keep_at_once(self) -> None:
+        """Put work on disk, from now on, before returning to those who hand it over."""
+        ...
+
+    def keep_later(self) -> None:
+        """Undo `keep_at_once`."""
+        ...
+
     def pause_for_fork(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until the worker is between two steps, and hold it there."""
         ...
@@ -316,18 +324,40 @@ def flush_at_sigterm() -> None:
     A program with a handler of its own ends by an exit, which flushes, or by sending itself the signal again.
     """
     with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
-        _native.before_own_end(flush_elsewhere)
+        _native.before_own_end(flush_before_end)
         _native.handle_ending(_on_sigterm)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
     try:
-        flush_elsewhere()
+        flush_before_end()
     finally:
         _native.end_by(number, _on_sigterm)
+        go_on()
 
 
-def flush_elsewhere() -> None:
+def flush_before_end() -> Callable[[], None]:
+    """Flush before the process ends while other threads still run; return what to call if it does not end.
+
+    What they record until then goes to the journal at once: nothing waits for it any more.
+    """
+    for worker in _in_order():
+        worker.keep_at_once()
+    try:
+        _flush_elsewhere()
+    except BaseException:
+        go_on()
+        raise
+    return go_on
+
+
+def go_on() -> None:
+    """Let records wait in memory again, because the process has not ended."""
+    for worker in _in_order():
+        worker.keep_later()
+
+
+def _flush_elsewhere() -> None:
     """Flush on another thread and wait for it: the thread that a signal interrupts may hold a lock that this needs."""
     done = allocate_lock()
     done.acquire()

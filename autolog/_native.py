@@ -22,7 +22,7 @@ from os import kill  # before `before_own_end` replaces it
 from queue import Empty
 from time import monotonic, sleep
 from types import BuiltinFunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = [
     "ENDING",
@@ -288,8 +288,12 @@ def release_signals() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+#: What is called before the process ends. It may return what to call if the process has not ended after all.
+Hook: TypeAlias = Callable[[], Callable[[], object] | None]
+
+
 @functools.cache
-def before_own_end(hook: Callable[[], Any]) -> None:
+def before_own_end(hook: Hook) -> None:
     """Call `hook` from now on whenever the process ends itself by sending itself a signal that has its default action.
 
     A program that handles a signal often ends so: it cleans up, restores the default action, and sends itself the
@@ -297,22 +301,22 @@ def before_own_end(hook: Callable[[], Any]) -> None:
     does from uvicorn's parent process.
     """
 
-    def before_signal(number: object = None, *_: object) -> None:
+    def before_signal(number: object = None, *_: object) -> Callable[[], object] | None:
         if isinstance(number, int) and number in ENDING:
             handler = signal.getsignal(number)
             if handler is signal.SIG_DFL or handler is signal.default_int_handler:
-                hook()
+                return hook()
+        return None
 
-    def before_kill(pid: object = None, number: object = None, *_: object) -> None:
-        if pid == os.getpid():
-            before_signal(number)
+    def before_kill(pid: object = None, number: object = None, *_: object) -> Callable[[], object] | None:
+        return before_signal(number) if pid == os.getpid() else None
 
     _precede(os, "kill", before_kill)
     _precede(signal, "raise_signal", before_signal)
 
 
 @functools.cache
-def before_sudden_end(hook: Callable[[], Any]) -> None:
+def before_sudden_end(hook: Hook) -> None:
     """Call `hook` from now on whenever `os._exit` or an exec ends the program without its exit handlers.
 
     Not only programs in a hurry end so: children that were forked to run a job do (those of RQ and Airflow), and
@@ -322,16 +326,24 @@ def before_sudden_end(hook: Callable[[], Any]) -> None:
         _precede(os, name, lambda *_: hook())
 
 
-def _precede(module: ModuleType, name: str, hook: Callable[..., object]) -> None:
-    """Make a module's function call `hook` with its positional arguments first, and go on whatever that raises."""
+def _precede(module: ModuleType, name: str, hook: Callable[..., Callable[[], object] | None]) -> None:
+    """Make a module's function call `hook` with its positional arguments first, and go on whatever that raises.
+
+    What the hook returns is called after the function.
+    """
     function = getattr(module, name)
 
     @functools.wraps(function)
     def preceded(*args: Any, **named: Any) -> Any:
+        after: Callable[[], object] | None = None
         try:
-            hook(*args)
+            after = hook(*args)
         finally:
-            result = function(*args, **named)
+            try:
+                result = function(*args, **named)
+            finally:
+                if after is not None:
+                    after()
         return result
 
     preceded.__module__ = module.__name__  # where it is found again, by pickle for one

@@ -548,6 +548,41 @@ time.sleep(30)
     assert len(names) == 200
 
 
+#: Ends of a program that wait for no other thread.
+UNAWAITED = {
+    "a signal": 'subprocess.call(["kill", str(os.getpid())]); time.sleep(30)',
+    "its own signal": "os.kill(os.getpid(), signal.SIGTERM)",
+    "_exit": "os._exit(-signal.SIGTERM)",
+}
+
+
+@posix
+@pytest.mark.parametrize("way", UNAWAITED)
+def test_what_other_threads_record_until_the_sudden_end_is_kept(way: str, tmp_path: Path) -> None:
+    code, names, _ = named(
+        f"""
+import autolog, itertools, os, signal, subprocess, threading, time
+autolog.configure()
+numbers, made = itertools.count(), os.open("{tmp_path}/made", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+def work():
+    while True:
+        name = str(next(numbers))
+        with autolog.span(name): pass
+        os.write(made, name.encode() + b"\\n")
+        time.sleep(0.001)
+for _ in range(8): threading.Thread(target=work, daemon=True).start()
+time.sleep(0.3)
+{UNAWAITED[way]}
+""",
+        tmp_path,
+        silent=False,
+    )
+    made = (tmp_path / "made").read_text().split()
+    assert made
+    assert set(made) <= set(names)
+    assert code in {-signal.SIGTERM, 256 - signal.SIGTERM}
+
+
 @posix
 def test_a_handler_installed_while_signals_are_deferred_stays(tmp_path: Path) -> None:
     ended = run(
@@ -672,7 +707,7 @@ def test_a_child_that_only_runs_another_program_flushes_nothing(tmp_path: Path) 
 import autolog, os
 from autolog import _lifecycle
 with autolog.span("a"): pass
-_lifecycle.flush_elsewhere = lambda: print("flushed by", "child" if child == 0 else "parent", flush=True)
+_lifecycle.flush_before_end = lambda: print("flushed by", "child" if child == 0 else "parent", flush=True)
 child = os.fork()
 if child == 0: os.execlp("true", "true")
 os.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from autolog import _lifecycle
@@ -26,10 +27,9 @@ def flush_before_child_exits() -> None:
         signals.worker_process_shutdown.connect(_flush, dispatch_uid="autolog")
 
 
-def _flush_at_sudden_end() -> None:
+def _flush_at_sudden_end() -> Callable[[], None] | None:
     """Flush if this process has recorded anything; a child that was forked to run another program has not."""
-    if _recording == os.getpid():
-        _lifecycle.flush_elsewhere()
+    return _lifecycle.flush_before_end() if _recording == os.getpid() else None
 
 
 def _flush(**_: Any) -> None:

@@ -82,6 +82,8 @@ class Queue(Worker):
         poll_interval: the seconds after which it looks for more spans (see `Worker.poll_interval`).
     """
 
+    _at_once = False
+
     def __init__(
         self,
         read: Callable[[Any], list[Record]],
@@ -105,6 +107,7 @@ class Queue(Worker):
 
     def reset(self) -> None:
         super().reset()
+        self.keep_later()
         self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
         self._batch: list[Record] = []
         self._reading_one = False
@@ -115,6 +118,18 @@ class Queue(Worker):
         self._rested = True
         self._goes_on = False
         self._reading = RLock()
+
+    def close(self, timeout: float) -> bool:
+        self._at_once = False
+        return super().close(timeout)
+
+    def keep_at_once(self) -> None:
+        if self.accepting:
+            self._at_once, self.accepting = True, False
+
+    def keep_later(self) -> None:
+        if self._at_once:
+            self._at_once, self.accepting = False, True
 
     def _locks(self) -> list[threading.RLock]:
         return [*super()._locks(), self._reading]
@@ -161,14 +176,18 @@ class Queue(Worker):
         with guard("spilling records"):
             records = self._records(span)
             for delivery in self.deliveries:
-                delivery.spill(records)
+                if not delivery.spill(records):
+                    delivery.put(records)  # which counts those for which there is no room
 
     def _put_late(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Deliver a span that ended after `close`, for example in an exit handler, before returning.
 
         All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink; those that end after that go to the
-        journal.
+        journal, as do those that end after `keep_at_once`, whose threads the end of the process will not wait for.
         """
+        if self._at_once and not span.in_order and all(delivery.has_journal for delivery in self.deliveries):
+            self._overflow(span)
+            return
         with guard("delivering a late record"):
             self._late_until = self._late_until or monotonic() + EXIT_TIMEOUT
             if monotonic() < self._late_until:

@@ -245,6 +245,12 @@ class Worker:
             self.abandon()
         return done
 
+    def keep_at_once(self) -> None:
+        """Put work on disk, from now on, before returning to those who hand it over: for the queue, which has many."""
+
+    def keep_later(self) -> None:
+        """Undo `keep_at_once`."""
+
     def pause_for_fork(self, timeout: float) -> None:
         """End the thread after its current step, and take the locks: a process should have no threads when it forks."""
         if self._runs and not self._prepared:

@@ -301,6 +301,36 @@ def test_what_ends_after_closing_goes_to_the_journal_if_the_sink_hangs(
     sink.gate.set()
 
 
+def test_before_a_sudden_end_records_are_on_disk_when_their_call_returns(tmp_path: Path) -> None:
+    sink, journal = Sink(blocked=True), journal_in(tmp_path)
+    line = make(sink, journal=journal)
+    line.keep_at_once()
+    put(line, "on disk")
+    assert journal.waiting().records == 1
+    line.keep_later()
+    put(line, "in memory")
+    assert (journal.waiting().records, line.accepting) == (1, True)
+    sink.gate.set()
+    assert line.flush(5)
+    assert sorted(record.id for record in sink.records) == ["in memory", "on disk"]
+    line.close(5)
+    line.keep_later()
+    assert not line.accepting
+
+
+@pytest.mark.parametrize("room", [10, 0])
+def test_records_that_the_journal_cannot_take_wait_in_memory_or_are_counted(room: int, tmp_path: Path) -> None:
+    (tmp_path / "journal.db").mkdir()
+    sink = Sink()
+    line = make(sink, max_records=room, journal=journal_in(tmp_path))
+    line.keep_at_once()
+    put(line, "a")
+    line.keep_later()
+    assert line.flush(5)
+    assert (len(sink.records), line.lost) == ((1, {}) if room else (0, {"queue full": 1}))
+    line.close(5)
+
+
 def test_the_last_flush_goes_on_while_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = make(sink := Sink())
 
