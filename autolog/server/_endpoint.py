@@ -31,6 +31,7 @@ from autolog.server._call import Call, Interface, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._limits import Load
 from autolog.server._login import NAMED
+from autolog.server._readers import Reader
 from autolog.server._services import Services
 from autolog.server._writer import DeferredChange
 from autolog.stores.query import FilterError
@@ -59,8 +60,8 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
     async def handle(request: Request) -> ASGIApp:
         started = perf_counter()
         try:
-            reply = await _reply_to(request, route, services)
-            response = encode(reply, services, head=request.method == "HEAD")
+            reply, reader = await _reply_to(request, route, services)
+            response = encode(reply, reader, head=request.method == "HEAD")
         except Exception as error:  # noqa: BLE001 - every error becomes a reply in the route's shape
             reply = refusal(request, route, error)
             response = encode(reply)
@@ -97,7 +98,8 @@ def _let_go_of_frames(error: BaseException | None) -> None:
         error = earlier
 
 
-async def _reply_to(request: Request, route: Route, services: Services) -> Reply:
+async def _reply_to(request: Request, route: Route, services: Services) -> tuple[Reply, Reader]:
+    """Return the reply to a request, and the part of its key in all requests that read."""
     headers = headers_of(request.scope)
     key, body = await _key_and_early_body(request, route, services, headers)
     admission = await _admit(request, route, services, headers, key)
@@ -113,19 +115,20 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         request=request,
         still_valid=admission.still_valid,
     )
+    reader = services.readers.of(call.principal.key_id)
     if route.quick:
         result = route.handler(call)
         quick: Reply = await result if isawaitable(result) else result  # type: ignore[assignment]
-        return quick
-    load = services.reading if route.scope == "read" else services.load
+        return quick, reader
+    load = reader if route.scope == "read" else services.load
     with load.request() as share:
         share.hold(len(call.body))
         if body is None and request.method in _WITH_BODY:
             call.body = await read_body(request.receive, headers, services.limits, share)
-        reply = await _run(route, call)
+        reply = await _run(route, call, reader)
         if reply.comes_in_pieces:
-            services.reading.check_streams()
-        return reply
+            reader.check_streams()
+        return reply, reader
 
 
 async def _key_and_early_body(
@@ -205,7 +208,7 @@ def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
     return key is not None and services.keyring.find(key) is not None
 
 
-async def _run(route: Route, call: Call) -> Reply:
+async def _run(route: Route, call: Call, reader: Reader) -> Reply:
     """Run a handler: on the writer's thread if possible, else on one of its own; its change goes to the writer."""
     services, writes = call.services, route.scope != "read" and route.method != "GET"
     reply: Reply
@@ -214,7 +217,8 @@ async def _run(route: Route, call: Call) -> Reply:
         handler = partial(route.handler, call)
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
-    result = await services.in_thread(route.scope != "read", route.handler, call)
+    in_thread = reader.run if route.scope == "read" else services.in_thread
+    result = await in_thread(route.handler, call)
     reply = result if isinstance(result, Reply) else await services.writer.perform(result)  # type: ignore[arg-type]
     return reply
 
@@ -259,12 +263,12 @@ def fault_reply(dialect: Interface, fault: Fault) -> Reply:
     return Reply(fault.status, dialect.encode_fault(fault), headers=headers)
 
 
-def encode(reply: Reply, services: Services | None = None, head: bool = False) -> ASGIApp:
+def encode(reply: Reply, reader: Reader | None = None, head: bool = False) -> ASGIApp:
     """Turn a reply into an ASGI response. Every response has a content type, because some clients fail without one."""
-    if services is not None and reply.comes_in_pieces:
-        return Whole(reply, b"") if head else _Streamed(reply, services)
+    if reader is not None and reply.comes_in_pieces:
+        return Whole(reply, b"") if head else _Streamed(reply, reader)
     response = whole(reply)
-    return _Long(response, services.reading) if services is not None and len(response.body) > PIECE else response
+    return _Long(response, reader) if reader is not None and len(response.body) > PIECE else response
 
 
 def whole(reply: Reply) -> Whole:
@@ -330,10 +334,10 @@ def _content_type(declared: str) -> bytes:
 class _Streamed(StreamingResponse):
     """A response in pieces, from a live stream or from an iterator that is read on threads."""
 
-    def __init__(self, reply: Reply, services: Services) -> None:
-        pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
+    def __init__(self, reply: Reply, reader: Reader) -> None:
+        pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, reader)
         super().__init__(pieces, reply.status, {"cache-control": "no-store", **reply.headers}, reply.content_type)
-        self._load = services.reading
+        self._load = reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._load.stream():
@@ -343,11 +347,12 @@ class _Streamed(StreamingResponse):
                 logger.error("%s %s broke off: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - as above
 
 
-async def _on_threads(pieces: Iterator[bytes], services: Services) -> AsyncIterator[bytes]:
+async def _on_threads(pieces: Iterator[bytes], reader: Reader) -> AsyncIterator[bytes]:
     """Read an iterator on a thread pool. A piece counts towards the bodies in memory until the client has taken it."""
-    while (piece := await services.next_piece(pieces)) is not None:
-        services.reading.add(len(piece))
+    while (piece := await reader.next_piece(pieces)) is not None:
+        reader.add(len(piece))
         try:
-            yield piece
+            for at in range(0, len(piece), PIECE):
+                yield piece[at : at + PIECE]
         finally:
-            services.reading.add(-len(piece))
+            reader.add(-len(piece))

@@ -38,11 +38,14 @@ class Limits:
         requests_per_second: the rate for each key, with bursts of twice as many; 0 for no limit.
         body_seconds: the longest that a client may take to send a body, in seconds.
         memory_bytes: the total size of all bodies that the server holds, of requests and of long replies, in bytes;
-            requests beyond that are answered with 503. Requests that read may hold half of it.
+            requests beyond that are answered with 503. Requests that read may hold half of it, and those of one key
+            half of that, or a single reply.
         requests: the most requests that are served or wait at the same time; further ones are answered with 503.
-            Requests that read may be half of them, and half as many as there may be connections.
+            Requests that read may be half of them, and half as many as there may be connections; those of one key half
+            of that.
         streams: the most replies that are streamed at the same time (`/api/v1/tail`, the live list of logs, lists and
-            exports with bodies), and at most a quarter of the connections; further ones are answered with 503.
+            exports with bodies), and at most a quarter of the connections, those of one key half of that; further ones
+            are answered with 503.
         pending_writes: the most writes that wait for the store; further ones are answered with 503.
         delete_all: whether Cloudflare's delete call without filters deletes everything, as it does at the vendor.
         connections: the most open connections (`autolog serve`); beyond that, the one is closed that has waited
@@ -70,6 +73,15 @@ class Limits:
             self,
             requests=max(1, min(self.requests, self.connections) // 2),
             streams=max(1, min(self.streams, self.connections // 4)),
+            memory_bytes=self.memory_bytes // 2,
+        )
+
+    def of_one_key(self) -> Limits:
+        """Return the limits for the requests of one key, which leave room for those of others."""
+        return replace(
+            self,
+            requests=max(1, self.requests // 2),
+            streams=max(1, self.streams // 2),
             memory_bytes=self.memory_bytes // 2,
         )
 
@@ -112,7 +124,7 @@ class RateLimiter:
 class Load:
     """The current load: requests, streamed replies, and the bytes of bodies in memory.
 
-    A load may be a part of a whole one, which then counts the same requests and bytes, and has limits of its own.
+    A load may be a part of a whole one, which then counts the same and has limits of its own.
     """
 
     def __init__(self, limits: Limits, whole: Load | None = None) -> None:
@@ -147,11 +159,16 @@ class Load:
     @contextmanager
     def stream(self) -> Iterator[None]:
         """Count a streamed reply while the block sends it. To be called on the event loop's thread."""
-        self.streams += 1
+        self._count_streams(1)
         try:
             yield
         finally:
-            self.streams -= 1
+            self._count_streams(-1)
+
+    def _count_streams(self, streams: int) -> None:
+        self.streams += streams
+        if self._whole is not None:
+            self._whole._count_streams(streams)
 
     def check_streams(self) -> None:
         """Check that another reply may be streamed.
@@ -161,6 +178,8 @@ class Load:
         """
         if self.streams >= self._limits.streams:
             raise Fault(503, "the server is sending too many long replies; try again later", retry_after=5)
+        if self._whole is not None:
+            self._whole.check_streams()
 
     def check_alone(self, size: int) -> None:
         """Check that one body fits into the memory for all of them: a client would repeat it for ever after a 503.
@@ -178,11 +197,14 @@ class Load:
             Fault: 503, if there would be too many bytes.
         """
         with self._lock:
-            if size > 0 and self.bytes + size > self._limits.memory_bytes:
+            if size > 0 and self._exceeds(size):
                 raise Fault(503, "the server is holding too many bodies; try again later", retry_after=1)
             if self._whole is not None:
                 self._whole.add(size)
             self.bytes += size
+
+    def _exceeds(self, size: int) -> bool:
+        return self.bytes + size > self._limits.memory_bytes
 
 
 class Share:

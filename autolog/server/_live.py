@@ -32,10 +32,11 @@ def follow(call: Call, query: Query, encode: Callable[[Record], str]) -> Reply:
 
 async def _events(call: Call, query: Query, after: int, encode: Callable[[Record], str]) -> AsyncIterator[bytes]:
     services, sent, checked = call.services, monotonic(), monotonic()
+    reader = services.readers.of(call.principal.key_id)
     state = call.request.scope.setdefault("state", {})  # `stopping`: the server waits for this stream to end
     yield b": live\n\n"
     while not state.get("stopping") and not await call.request.is_disconnected():
-        for record in await services.in_thread(False, call.store.tail, query, after):
+        for record in await reader.run(call.store.tail, query, after):
             after, sent = record.seq or after, monotonic()
             yield f"id: {after}\ndata: {encode(record)}\n\n".encode()
         if monotonic() - sent > KEEP_ALIVE:

@@ -80,17 +80,23 @@ def too_much() -> Fault:
     return Fault(413, f"the reply would have more than {REPLY_BYTES >> 20} MiB of bodies; ask for fewer logs at once")
 
 
+# While a client takes a piece, which is counted, nothing else of its record is to be in memory. `map` refers to an item
+# only as long as it is called, a loop or a generator expression until the next item.
+
+
 def json_lines(items: Iterable[Json]) -> Iterator[bytes]:
     """Yield each item as a line of JSON."""
-    for item in items:
-        yield json.dumps(item, default=str).encode() + b"\n"
+    return map(b"%s\n".__mod__, map(_json, items))
 
 
 def json_object(name: str, items: Iterable[Json], others: Json) -> Iterator[bytes]:
     """Yield a JSON object in pieces: first the list of items under `name`, then the members of `others`."""
+    texts = map(_json, items)
     yield b'{"%s": [' % name.encode()
-    separator = b""
-    for item in items:
-        yield separator + json.dumps(item, default=str).encode()
-        separator = b", "
-    yield b"]" + (b", " + json.dumps(others, default=str).encode()[1:] if others else b"}")
+    yield next(texts, b"")
+    yield from map(b", %s".__mod__, texts)
+    yield b"]" + (b", " + _json(others)[1:] if others else b"}")
+
+
+def _json(item: Json) -> bytes:
+    return json.dumps(item, default=str).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -18,6 +18,7 @@ from autolog.server._limits import Limits, Load, RateLimiter
 from autolog.server._logs import RequestLog
 from autolog.server._metrics import Metrics
 from autolog.server._notify import Notifier
+from autolog.server._readers import Readers
 from autolog.server._readiness import Readiness
 from autolog.server._second_look import SecondLook
 from autolog.server._sessions import Sessions
@@ -27,12 +28,9 @@ from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
 T = TypeVar("T")
-#: The number of threads for requests that write outside the writer's thread, so that a slow disk does not hold up the
-#: dashboard, and for those that only read. Each of these that is busy delays every other thread, and the event loop,
-#: by some milliseconds at a time: beside 40 that added up large queries, writing a log took 7 s, beside 8 it takes 0.3.
-THREADS, READING_THREADS = 40, 8
-#: The number of threads that read streamed replies; each may hold a whole record.
-READERS = 4
+#: The number of threads for requests that write outside the writer's thread. Those that read have their own (see
+#: `_readers`), so that a slow disk does not hold up the dashboard.
+THREADS = 40
 #: The number of threads that look up who makes a request, which must not wait for those that read.
 LOOKUPS = 1
 
@@ -59,7 +57,7 @@ class Services:
         self.doorway = Doorway(limits)
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
-        self.reading = Load(limits.of_reading(), self.load)
+        self.readers = Readers(limits, self.load)
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)
@@ -69,21 +67,16 @@ class Services:
         self.notifier = notifier or Notifier()
         self.watch = Watch(store, self.writer, self.notifier)
         self._refreshing = asyncio.Lock()
-        self._readers = CapacityLimiter(READERS)
         self._lookups = CapacityLimiter(LOOKUPS)
-        self._threads = (CapacityLimiter(READING_THREADS), CapacityLimiter(THREADS))
+        self._threads = CapacityLimiter(THREADS)
 
-    async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
-        """Call a function on a thread of the pool for requests that write, or of the one for requests that read."""
-        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
+    async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on a thread of the pool for requests that write."""
+        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
 
     async def look_up(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that finds out who makes a request on a thread of its own."""
         return await anyio.to_thread.run_sync(function, *args, limiter=self._lookups)
-
-    async def next_piece(self, pieces: Iterator[bytes]) -> bytes | None:
-        """Return the next piece of a reply, or None at its end."""
-        return await anyio.to_thread.run_sync(next, pieces, None, limiter=self._readers)
 
     def refresh_keys(self, at_once: bool = False) -> None:
         """Read the keys and the settings of projects again if they are out of date. Blocks: call it on a thread."""

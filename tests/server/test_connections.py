@@ -155,8 +155,8 @@ def test_a_client_that_takes_nothing_is_disconnected(tmp_path: Path) -> None:
     with live(tmp_path / "s.db", Limits(idle_seconds=0.5)) as server, ExitStack() as stack:
         large_record(server.url)
         client = unread(int(server.url.rpartition(":")[2]), LARGE, stack)
-        until(lambda: server.services.reading.bytes > 0)  # being sent
-        until(lambda: server.services.reading.bytes == 0)
+        until(lambda: server.services.readers.bytes > 0)  # being sent
+        until(lambda: server.services.readers.bytes == 0)
         with pytest.raises(ConnectionError):
             while client.recv(1_000_000):
                 pass

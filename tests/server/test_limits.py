@@ -22,7 +22,8 @@ from waiting import until
 from autolog._record.record import Record
 from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
-from autolog.server._services import READING_THREADS
+from autolog.server._keys import create_key
+from autolog.server._readers import THREADS
 from autolog.stores._contract import Store
 
 
@@ -47,7 +48,7 @@ def test_limits(server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("readers", [READING_THREADS, 60])
+@pytest.mark.parametrize("readers", [THREADS, 60])
 def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, readers: int) -> None:
     """As long as they are served, whether they use all threads for reading or all places of requests that read."""
     going, done = threading.Semaphore(0), threading.Event()
@@ -61,31 +62,33 @@ def test_requests_that_read_do_not_keep_others_from_writing(tmp_path: Path, read
         live(tmp_path / "s.db", Limits(requests=100)) as server,
         httpx2.Client(base_url=server.url, timeout=60) as client,
     ):
-        client.headers["x-api-key"] = KEY
+        keys = [{"x-api-key": KEY}, {"x-api-key": create_key(server.store, "other")}]
         server.store.find = slow  # type: ignore[method-assign]
         with ThreadPoolExecutor(readers) as pool:
-            reads = [pool.submit(client.get, "/api/v1/records") for _ in range(readers)]
+            reads = [pool.submit(client.get, "/api/v1/records", headers=keys[n % 2]) for n in range(readers)]
             try:
-                for _ in range(READING_THREADS):
+                for _ in range(THREADS):
                     assert going.acquire(timeout=30)
                 services = server.services
-                until(lambda: services.reading.requests == services.load.requests == min(readers, 50))
+                until(lambda: services.readers.requests == services.load.requests == min(readers, 50))
                 until(lambda: sum(read.done() for read in reads) == readers - min(readers, 50))
                 services.keyring._read_at = -math.inf  # to be read again before the next request
-                with httpx2.Client(base_url=server.url, headers=client.headers, timeout=10) as writer:
+                with httpx2.Client(base_url=server.url, headers=keys[0], timeout=10) as writer:
                     assert writer.post("/api/v1/records", json=[{"id": "r", "name": "r"}]).status_code == 200
             finally:
                 done.set()
             statuses = [read.result().status_code for read in reads]
         assert statuses.count(503) == max(0, readers - 50)
-        assert services.load.requests == services.reading.requests == 0
+        assert services.load.requests == services.readers.requests == 0
 
 
 def test_streams_leave_connections_to_those_who_write(tmp_path: Path) -> None:
     with live(tmp_path / "s.db", Limits(connections=20)) as server, ExitStack() as stack:
         headers, statuses = {"x-api-key": KEY}, list[int]()
-        for _ in range(20):
-            client = stack.enter_context(httpx2.Client(base_url=server.url, headers=headers, timeout=30))
+        keys = [KEY, create_key(server.store, "second"), create_key(server.store, "third")]
+        for number in range(20):
+            given = {"x-api-key": keys[number % 3]}
+            client = stack.enter_context(httpx2.Client(base_url=server.url, headers=given, timeout=30))
             statuses.append(stack.enter_context(client.stream("GET", "/api/v1/tail")).status_code)
         assert statuses == [200] * 5 + [503] * 15
         for _ in range(5):
@@ -100,7 +103,8 @@ def test_long_replies_of_readers_leave_memory_to_those_who_write(tmp_path: Path)
         assert client.post("/api/v1/records", json=large).status_code == 200
         first = stack.enter_context(client.stream("GET", "/api/v1/records/large"))
         assert first.status_code == 200
-        assert client.get("/api/v1/records/large").status_code == 503
+        other = {"x-api-key": create_key(server.store, "other")}
+        until(lambda: client.get("/api/v1/records/large", headers=other).status_code == 503)
         assert client.post("/api/v1/records", json=[{**large[0], "id": "other"}]).status_code == 200
         first.read()
         until(lambda: server.services.load.bytes == 0)

@@ -15,6 +15,7 @@ from live import KEY, Live, live
 
 from autolog._record.record import Record
 from autolog.server import Limits
+from autolog.server._keys import create_key
 from autolog.server._reading import LOOK_UP, REPLY_BYTES, json_lines, json_object, read_whole
 from autolog.stores import open_store
 from autolog.stores._contract import Store
@@ -85,8 +86,11 @@ def test_pieces_of_an_object_are_its_json(items: list[object], others: dict[str,
 
 def test_long_replies_are_few_at_once(tmp_path: Path) -> None:
     with live(tmp_path / "s.db", Limits(streams=2)) as running:
-        client = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
-        with client.stream("GET", "/api/v1/tail") as first, client.stream("GET", "/ui/events") as second:
+        client, other = (
+            httpx2.Client(base_url=running.url, headers={"x-api-key": key})
+            for key in (KEY, create_key(running.store, "other"))
+        )
+        with client.stream("GET", "/api/v1/tail") as first, other.stream("GET", "/ui/events") as second:
             assert (first.status_code, second.status_code) == (200, 200)
             third = client.get("/api/v1/tail")
             assert (third.status_code, third.headers["retry-after"]) == (503, "5")

@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import time
 
 from autolog._record.ids import within
@@ -172,7 +173,7 @@ def export_file(call: Call) -> Reply:
     filters = export["filters"] or {}
     size, page = _paging(filters)
     records = read_whole(call.store, _query(export["project"], filters), size, page * size)
-    rows = (dialect.encode_export_row(record, export["requested_data"]) for record in records)
+    rows = map(partial(dialect.encode_export_row, columns=export["requested_data"]), records)
     return Reply(200, json_lines(rows), "application/jsonl")
 
 
@@ -231,5 +232,6 @@ EXPORTS = [
     Route("POST", "/v1/logs/exports/{id}/cancel", cancel_export, dialect, "Portkey: cancel an export", "read"),
     Route("GET", "/v1/logs/exports/{id}/download", download_export, dialect, "Portkey: where an export's file is",
           "read"),
-    Route("GET", "/v1/logs/exports/{id}/file", export_file, dialect, "Portkey: an export's file", open=True),
+    Route("GET", "/v1/logs/exports/{id}/file", export_file, dialect, "Portkey: an export's file", "read",
+          open=True),
 ]  # fmt: skip

@@ -206,7 +206,7 @@ def delete_alert(call: Call) -> Reply:
 
 async def try_alert(call: Call) -> Reply:
     """Send an alert's notifications as if it fired, to test their delivery, without changing its state."""
-    reply: Reply = await call.services.in_thread(True, _tried, call)
+    reply: Reply = await call.services.in_thread(_tried, call)
     return reply
 
 

@@ -7,6 +7,7 @@ import random
 import weakref
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any
 
 from autolog._record.ids import within
@@ -234,12 +235,8 @@ def list_logs(call: Call) -> Reply:
     offset = (listing.page - 1) * listing.size
     found = min(listing.size, max(0, total - offset))
     chosen = range(found) if not listing.sample else set(random.sample(range(found), min(listing.sample, found)))
-    encoder, records = Encoder(call), read_whole(call.store, query, found, offset)
-    logs = (
-        encoder.log(record, children=listing.include_children)
-        for position, record in enumerate(records)
-        if position in chosen
-    )
+    records = compress(read_whole(call.store, query, found, offset), (position in chosen for position in range(found)))
+    logs = map(functools.partial(Encoder(call).log, children=listing.include_children), records)
     return Reply(200, json_object("records", logs, {"page": listing.page, "size": listing.size, "total": total}))
 
 

@@ -127,7 +127,7 @@ def search_requests(call: Call) -> Reply:
     pages = -(-total // search.per_page)
     rows = json_object(
         "items",
-        (dialect.encode_request_row(record) for record in found),
+        map(dialect.encode_request_row, found),
         {
             "success": True,
             "page": search.page,

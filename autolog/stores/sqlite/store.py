@@ -131,10 +131,11 @@ class SQLiteStore:
         return list(self.with_bodies(found)) if bodies else found
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
-        for record in records:
-            with self._file.translated():
-                whole = add_bodies(self._file.reader, replace(record), self._file.bodies)
-            yield whole
+        return map(self._with_bodies, records)  # which, unlike a loop, forgets a record once it has been given
+
+    def _with_bodies(self, record: Record) -> Record:
+        with self._file.translated():
+            return add_bodies(self._file.reader, replace(record), self._file.bodies)
 
     def by_ids(self, project: str, ids: Collection[str]) -> list[Record]:
         names = json.dumps([clean(name) for name in ids])
