@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from autolog._delivery.delivery import BATCH, Delivery
 from autolog._delivery.worker import Worker, take_all
 from autolog._guard import guard, is_for_program, report
-from autolog._lifecycle import EXIT_TIMEOUT
+from autolog._lifecycle import EXIT_TIMEOUT, READ_TIMEOUT
 from autolog._native import RLock, sleep
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ class Queue(Worker):
     def _put_late(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Deliver a span that ended after `close`, for example in an exit handler, before returning.
 
-        All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink; those that end after that go to the
+        All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink, and longer only as long as any is
+        read; those that end after that go to the
         journal, as do those that end after `keep_at_once`, whose threads the end of the process will not wait for.
         """
         if self._at_once and not span.in_order and all(delivery.has_journal for delivery in self.deliveries):
@@ -192,6 +193,7 @@ class Queue(Worker):
             self._late_until = self._late_until or monotonic() + EXIT_TIMEOUT
             if monotonic() < self._late_until:
                 self._items.append(span)
+                self.flush_while_progressing(self._late_until - monotonic(), READ_TIMEOUT)
                 for worker in (self, *self.deliveries):
                     worker.drain(max(0.05, self._late_until - monotonic()))
             else:

@@ -301,6 +301,16 @@ def test_what_ends_after_closing_goes_to_the_journal_if_the_sink_hangs(
     sink.gate.set()
 
 
+def test_what_ends_after_closing_waits_for_start_up_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autolog._delivery.queue.EXIT_TIMEOUT", 0.1)
+    sink = Sink()
+    line = make(sink)
+    line._prepare_reading = lambda: time.sleep(0.6)
+    line.close(5)
+    put(line, "late")
+    assert ([record.id for record in sink.records], line.lost) == (["late"], {})
+
+
 def test_before_a_sudden_end_records_are_on_disk_when_their_call_returns(tmp_path: Path) -> None:
     sink, journal = Sink(blocked=True), journal_in(tmp_path)
     line = make(sink, journal=journal)
