@@ -12,6 +12,7 @@ import concurrent.futures.thread  # noqa: F401 - see the end of this module
 import contextlib
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from time import monotonic
@@ -53,11 +54,9 @@ class Worker(Protocol):
 
     def keep_at_once(self) -> None:
         """Put work on disk, from now on, before returning to those who hand it over."""
-        ...
 
     def keep_later(self) -> None:
         """Undo `keep_at_once`."""
-        ...
 
     def pause_for_fork(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until the worker is between two steps, and hold it there."""
@@ -164,7 +163,6 @@ class Opening:
 
 
 opening = Opening()
-
 signals_deferred = _native.signals_deferred
 
 
@@ -317,20 +315,41 @@ def flush_at_exit() -> None:
             exec("raise KeyboardInterrupt")  # noqa: S102
 
 
-def flush_at_sigterm() -> None:
-    """Flush before SIGTERM, or SIGHUP as a terminal is closed, ends the process.
+#: Whether SIGTERM flushes, as an option says once it is read, and whether the main thread could prepare for that.
+_flushes_at_sigterm, _expecting = True, False
+
+
+def flush_at_sigterm(wanted: bool = True) -> None:
+    """Flush before SIGTERM, or SIGHUP as a terminal is closed, ends the process; or no longer.
 
     It needs a handler, which is installed on the main thread only, and not in place of one of the program's own.
     A program with a handler of its own ends by an exit, which flushes, or by sending itself the signal again.
     """
-    with guard("handling SIGTERM"), contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
-        _native.before_own_end(flush_before_end)
-        _native.handle_ending(_on_sigterm)
+    global _flushes_at_sigterm
+    _flushes_at_sigterm = wanted
+    with guard("handling SIGTERM"):
+        if wanted:
+            _native.before_own_end(flush_before_end)
+        (_native.handle_ending if wanted else _native.stop_handling)(_on_sigterm)
+
+
+def expect_records() -> bool:
+    """Install the handlers on the main thread once it shows that it will record: the first record may be another's.
+
+    If nothing is recorded, the signal ends the process at once. Returns whether no further call is needed.
+    """
+    global _expecting
+    if not _expecting and threading.current_thread() is threading.main_thread():
+        _expecting = True
+        if _flushes_at_sigterm:
+            _native.handle_ending(_on_sigterm)
+    return _expecting
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
     try:
-        flush_before_end()
+        if workers and _flushes_at_sigterm:
+            flush_before_end()
     finally:
         _native.end_by(number, _on_sigterm)
         go_on()

@@ -42,6 +42,7 @@ __all__ = [
     "signals_deferred",
     "sleep",
     "start_new_thread",
+    "stop_handling",
     "wait_for_leaving",
 ]
 
@@ -244,10 +245,16 @@ def handle_ending(handler: Callable[[int, Any], Any]) -> None:
 
     Inside `signals_deferred`, the handlers take effect at the end of the block. SIGINT is left alone: who takes away
     Python's handler wants to end at once.
-
-    Raises:
-        ValueError: in a subinterpreter, where no handler ever runs.
     """
+    _exchange(signal.SIG_DFL, handler)
+
+
+def stop_handling(handler: Callable[[int, Any], Any]) -> None:
+    """Put back the default action where `handle_ending` has installed this handler, on the main thread only."""
+    _exchange(handler, signal.SIG_DFL)
+
+
+def _exchange(old: Any, new: Any) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in ENDING - {signal.SIGINT}:
@@ -255,10 +262,11 @@ def handle_ending(handler: Callable[[int, Any], Any]) -> None:
         current: Any = signal.getsignal(number)
         while isinstance(current, _Deferring):
             deferring, current = current, current.then
-        if current is signal.SIG_DFL and deferring is not None:
-            deferring.then = handler
-        elif current is signal.SIG_DFL:
-            signal.signal(number, handler)
+        if current is old and deferring is not None:
+            deferring.then = new
+        elif current is old:
+            with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
+                signal.signal(number, new)
 
 
 def end_by(number: int, handler: Callable[[int, Any], Any]) -> None:

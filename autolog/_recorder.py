@@ -80,8 +80,7 @@ class Recorder(Patching):
         self._config = config
         self._budgets = _budgets(config, self._diverted is None)
         self._instruct(config)
-        if config.handle_sigterm:
-            _lifecycle.flush_at_sigterm()
+        _lifecycle.flush_at_sigterm(config.handle_sigterm)
         if self._diverted is None and config.enabled:
             queue = self._queue or self._open_queue()
             queue.wake()  # start-up work happens now, so that the first record does not wait for it

@@ -548,6 +548,71 @@ time.sleep(30)
     assert len(names) == 200
 
 
+#: What a program does on the main thread before another makes the first record.
+FIRST_ON_A_THREAD = {
+    "decorates": "@autolog.autolog\ndef work():\n    for number in range(200): record(number)\nmain(work)",
+    "has a span open": "with autolog.span('s'): main(work)",
+    "has a context open": "with autolog.context(user='u'): main(work)",
+    "starts another": "threading.Thread(target=record, args=(-1,)).start()\ntime.sleep(2)\nmain(work)",
+}
+
+
+@posix
+@pytest.mark.parametrize("way", FIRST_ON_A_THREAD)
+def test_a_signal_loses_nothing_if_another_thread_makes_the_first_record(way: str, tmp_path: Path) -> None:
+    code, names, _ = named(
+        f"""
+import autolog, os, subprocess, threading, time
+def record(number):
+    with autolog.span(str(number)): pass
+def work():
+    for number in range(200): record(number)
+def main(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    subprocess.call(["kill", str(os.getpid())])
+    time.sleep(30)
+{FIRST_ON_A_THREAD[way]}
+""",
+        tmp_path,
+        silent=False,
+    )
+    assert code == -signal.SIGTERM
+    assert {str(number) for number in range(200)} <= set(names)
+
+
+#: Options of a program that only decorates a function, and what SIGTERM then does.
+DECORATED = {
+    "": "handled",
+    "autolog.configure(handle_sigterm=False)": "default",
+    "threading.Thread(target=autolog.configure, kwargs={'handle_sigterm': False}).start(); time.sleep(1)": "handled",
+    "signal.signal(signal.SIGTERM, signal.SIG_DFL)": "default",
+}
+
+
+@posix
+@pytest.mark.parametrize("then", DECORATED)
+def test_a_program_that_only_decorates_ends_at_once(then: str, tmp_path: Path) -> None:
+    ended = run(
+        f"""
+import autolog, os, signal, subprocess, threading, time
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+@autolog.autolog
+def work(): pass
+{then}
+print("default" if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else "handled", flush=True)
+from autolog import _lifecycle
+_lifecycle.flush_before_end = lambda: print("flushed", flush=True)
+subprocess.call(["kill", str(os.getpid())])
+time.sleep(30)
+""",
+        tmp_path,
+    )
+    assert (ended.stdout, ended.returncode) == (f"{DECORATED[then]}\n", -signal.SIGTERM), ended.stderr
+    assert then or not (tmp_path / ".autolog").exists()
+
+
 #: Ends of a program that wait for no other thread.
 UNAWAITED = {
     "a signal": 'subprocess.call(["kill", str(os.getpid())]); time.sleep(30)',

@@ -22,6 +22,7 @@ from autolog._capture.generators import Run, driven, followed
 from autolog._capture.snapshot import as_text, freeze, is_plain_type, thaw, weigh
 from autolog._capture.span import ContextSpan, Emit, Span
 from autolog._guard import guard, report
+from autolog._lifecycle import expect_records
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -137,6 +138,7 @@ def decorate(
         return function
     if inspect.isclass(function) or not callable(function):
         raise TypeError(f"@autolog decorates functions and methods, not {function!r}")
+    expect_records()
     options = _options(function, name, kind, capture_input, capture_output)
     if make_budget is not None:
         options = msgspec.structs.replace(options, make_budget=make_budget)

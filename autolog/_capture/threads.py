@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from autolog._capture.context import EMPTY, Context, Parent, current_context, current_span
-from autolog._lifecycle import after_fork_in_child
+from autolog._lifecycle import after_fork_in_child, expect_records
 
 _following = threading.Lock()
-_followed = False
+_wrapped = _followed = False
 
 
 @after_fork_in_child
@@ -23,15 +23,16 @@ def _renew_lock() -> None:
 
 def follow_threads() -> None:
     """Make new threads and thread-pool jobs inherit the current span and context. Cheap if already done."""
-    global _followed
+    global _followed, _wrapped
     if _followed:
         return
-    with _following:
-        if _followed:
-            return
-        _wrap_thread_start()
-        _wrap_pool_submit()
-        _followed = True
+    if not _wrapped:
+        with _following:
+            if not _wrapped:
+                _wrap_thread_start()
+                _wrap_pool_submit()
+                _wrapped = True
+    _followed = expect_records()
 
 
 def _wrap_thread_start() -> None:
@@ -40,6 +41,7 @@ def _wrap_thread_start() -> None:
 
     @functools.wraps(original)
     def start(self: threading.Thread) -> None:
+        expect_records()
         span, context = current_span.get(), current_context.get()
         if span is not None or context is not EMPTY:
             self.run = _carrying_run(self, span, context)  # type: ignore[method-assign]
@@ -71,6 +73,7 @@ def _wrap_pool_submit() -> None:
 
     @functools.wraps(original)
     def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        expect_records()
         span, context = current_span.get(), current_context.get()
         if span is None and context is EMPTY:
             plain: Future[Any] = original(self, fn, *args, **kwargs)
