@@ -288,6 +288,14 @@ SHORT = {
     'connect(user="ada", password="{}")': "tulipriver", "CREATE USER a WITH PASSWORD '{}'": "tulipriver", "ALTER USER a IDENTIFIED BY '{}'": "tulipriver", 'getConnection(u, "root", "{}")': "tulipriver",
     "curl -u ada:{} https://a.example": "tulipriver", "docker login -u ada -p {} r.example": "tulipriver", "htpasswd -b f ada {}": "tulipriver", "echo 'root:{}' | chpasswd": "tulipriver",
     "password: {}": "v10l3t26x",
+    'db_password = "{}"': "correcthorse", "password: '{}'": "sunshine", "const password = '{}';": "Thunderbird", '{"password": "{}"}': "tulipriver", "if pw != '{}':": "tulipriver",
+    '{"user": "ada", "password": "{}"}': "Buttercup", '{"password": "{}", "username": "ada"}': "Buttercup", '{"login": "ada", "pass": "{}"}': "tulipriver",
+    'see {"user": "ada", "password": "{}"} there': "Buttercup", "{ password: '{}', user: 'ada' }": "Buttercup", "  password: {}\n  user: ada\n": "tulipriver", '[db]\nuser = "ada"\npassword = "{}"': "Buttercup",
+    '<property name="password" value="{}"/>': "tulipriver", '<user name="a" password="{}" roles="x"/>': "tulipriver", '{"env": {"PGPASSWORD": "{}"}}': "tulipriver", '{"name": "DB_PASSWORD", "value": "{}"}': "tulipriver",
+    'export PGPASSWORD="{}"': "Buttercup", 'variable "db_password" {\n  type = string\n  default = "{}"\n}': "tulipriver", "- name: DB_PASSWORD\n  value: {}": "tulipriver", "Server=s;Database=d;Password={};": "tulipriver",
+    "User Id=sa;Password={};": "tulipriver", "ansible-playbook site.yml -e ansible_password={}": "tulipriver", "terraform apply -var 'db_password={}'": "tulipriver", 'psk="{}"': "tulipriver",
+    "mount -o user=ada,pass={} //h/s /m": "BlueSky77", "| Username | ada |\n| Password | {} |": "tulipriver", "* **User:** ada\n* **Password:** {}": "tulipriver", "- user: `ada`\n- password: `{}`": "tulipriver",
+    "<tr><td>User</td><td>ada</td></tr><tr><td>Password</td><td>{}</td></tr>": "tulipriver", "RootUser: admin RootPass: {}": "tulipriver", 'String::from("x"); let password = String::from("{}");': "xK9$mP2vL", 'the root password is "{}".': "tulipriver",
 }  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
             "a,{},b", "first: {} and then")  # fmt: skip
@@ -389,6 +397,10 @@ _CODE = (
      "secret: 'db-creds-2', secret = \"my_secret_2\", <secret>tls-cert-2</secret>, SECRET=tls-cert-2, if (token !== 'id_token2') x, a != 'b2c3d4e5'\n"
      "wifi: T;S;P2, pre-shared-key ascii-text $KEY1, key s: small2, expdp scott directory=d2, printf 'a2' | docker image ls, \"secret\" <<< $2\n"
      "btoa('name:' + value2), name.toCharArray(), 'abc123'.split(), setPassword(user.password2), signWith(SignatureAlgorithm.HS256, key2)\n"),
+    ("password = \"password\", password: 'string', const password = 'required'; password: 'Invalid', {{\"password\": \"userPassword\", \"pwd\": \"folder\"}}\n"
+     "{{\"username\": \"Brukernavn\", \"password\": \"Losen\"}}, {{\"user\": \"{w}\", \"password\": \"<password>\"}}, {{\"host\": \"h\", \"password\": \"incorrect\"}}\n"
+     "password = \"YOUR_PASSWORD\"; password => 'Wachtwoord', PASSWORD = \"PASSWORD\"; name: PASSWORD_FIELD\nvalue: visible\npass: \"shadow\", psk: \"ecdhe\"\n"
+     "| Name | Default |\n| Username | none |\n| Password | required |\nserver=a;password=required; --set auth.password=default, -e db_password=example\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 

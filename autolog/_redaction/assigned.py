@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from autolog._redaction.names import PASSWORD_ELSEWHERE, holds_password, looks_random
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, Span
-from autolog._redaction.values import is_any, is_chosen, is_identifier
+from autolog._redaction.values import is_any, is_chosen, is_identifier, is_label, is_word
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"(?:\{noop\})?([^\s\"'`\\]{4,256})" + QUOTE
@@ -37,7 +37,7 @@ _ASSIGNED = (
 )  # fmt: skip
 #: A YAML tag or anchor, the prefix of a string in Python and SQL, or its conversion to bytes in Go.
 _BEFORE_VALUE = (
-    rb"(?:[!&]{1,2}[\w:-]{1,20} |[$@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.()]{0,40}[(\[](?=[\"'])|"
+    rb"(?:[!&]{1,2}[\w:-]{1,20} |[$@bfnru]{1,2}(?=[\"'])|\[\]byte\(|[\w.:()]{0,40}[(\[](?=[\"'])|"
     rb"\[(?=[^\s\"'`()\[\]{}<>]{6,64}\])|\$\{\w{1,60}:[-=]?|\"\"(?=\"))?"
 )
 #: A password after its name: in quotes, or up to a character that passwords do not contain.
@@ -97,15 +97,38 @@ def _is_likely(lowered: bytes, found: re.Match[bytes], value: str) -> bool:
         return False
     word = value.rstrip(".?:")
     named = (found.lastindex == 3 or b"(" in between) and is_identifier(word) and not looks_random(word)
-    return not named or (_is_told(lowered, found) and not _NUMBERED.fullmatch(word))
+    if not named or _user_beside(found):
+        return True
+    return _is_told(lowered, found) and not _NUMBERED.fullmatch(word)
 
 
-#: What precedes the name of a password that belongs to a user, so that it may be an ordinary word.
-_OF_USER = re.compile(
-    rb"(?<![a-z])(?:user(?:_?name|_?id)?|uid|login|e-?mail)[\"']?\s?(?:=>|[:=])\s?" + MAYBE_QUOTE +
-    rb"(?!str(?:ing)?\b|required|your|user|text|none|null|<|\$|\{)[^\s\"'`,;=:()]{2,64}" + MAYBE_QUOTE +
-    rb"(?:\s?[,;/|&]\s{0,20}|\s{1,20}|\\{1,3}n)" + MAYBE_QUOTE + rb":?[\w-]{0,20}\Z"
+#: The name of a user, and what may come between it and the user.
+_USER = (
+    rb"(?<![a-z])(?:(?:root|admin|db|smtp|mail|my)?user(?:[_ ]?name|[_ ]?id)?|uid|login|e-?mail)(?:\*\*|" + QUOTE +
+    rb")?\s?(?:=>|:\*\*|[:=|\t]|</\w{1,10}>\s{0,8}<\w{1,10}>)\s?"
 )  # fmt: skip
+#: What precedes the name of a password that belongs to a user, so that it may be an ordinary word, and what follows it.
+_OF_USER = re.compile(
+    _USER + MAYBE_QUOTE +
+    rb"(?!str(?:ing)?\b|required|your|user|text|none|null|<|\$|\{)([^\s\"'`,;=:()<>|]{2,64})" + MAYBE_QUOTE +
+    rb"(?:[\s,;/|&*-]|\\{1,3}[nrt]|</?\w{1,10}>){1,24}" + MAYBE_QUOTE + rb":?[\w-]{0,20}\Z"
+)  # fmt: skip
+_BEFORE_USER = re.compile(
+    MAYBE_QUOTE + rb"(?:[\s,;&]|\\{1,3}[nrt]){1,16}" + MAYBE_QUOTE + _USER + MAYBE_QUOTE +
+    rb"(?!str(?:ing)?\b|required|your|user|text|none|null|<|\$|\{)([^\s\"'`,;=:()<>|]{2,64})"
+)  # fmt: skip
+#: What precedes a password among the settings of a connection, and in an option of a command.
+_AMONG_SETTINGS = re.compile(
+    rb"(?<![a-z])(?:server|data source|host|driver|endpoint|address|network address)\s?=[^\n]{1,120}?;\s?[\w ]{0,20}\Z"
+)
+_IN_OPTION = re.compile(rb"[ \t\"'\[]--?[a-z][\w-]{0,30}[ =\"']{1,3}[\w.-]{0,60}\Z")
+
+
+def _user_beside(found: re.Match[bytes]) -> Span | None:
+    """Return the span of the user beside a password in a lower-case text."""
+    start, end = found.start(), found.end(found.lastindex or 1)
+    user = _OF_USER.search(found.string, max(0, start - 130), start) or _BEFORE_USER.match(found.string, end)
+    return user.span(1) if user else None
 
 
 #: What precedes the name in a line that contains nothing else.
@@ -126,7 +149,33 @@ def _is_certain(text: bytes, found: re.Match[bytes], name: str) -> bool:
         return True
     if between == b">" and text[end : end + 2] == b"</":
         return True
-    return _OF_USER.search(found.string, max(0, found.start() - 110), found.start()) is not None
+    value = text[start:end].decode("latin-1")
+    user = _user_beside(found)
+    labels = user and found.lastindex == 2 and is_label(value) and is_label(text[slice(*user)].decode("latin-1"))
+    if user and user[0] < start:
+        return not labels  # in which both words begin with a capital letter
+    if not is_word(value) or _CALLED.search(between):
+        return False
+    if between == b"=":
+        begin = max(0, found.start() - 150)
+        return any(before.search(found.string, begin, found.start()) for before in (_AMONG_SETTINGS, _IN_OPTION))
+    if user or (name.isupper() and b"value" in between):
+        return not labels
+    return found.lastindex == 2 and _is_literal(name, between, value)
+
+
+#: A call or an index before a value, other than one that only turns it into a string.
+_CALLED = re.compile(rb"\w[(\[](?<!from\()(?<!Some\()(?<!\]byte\()" + MAYBE_QUOTE + rb"\Z")
+#: Names that also stand for a step, a directory and a kind of cipher.
+_ALSO = frozenset({"pass", "pwd", "psk"})
+
+
+def _is_literal(name: str, between: bytes, value: str) -> bool:
+    """Return whether a quoted word of letters is a password, and no label of a form or translation of the name."""
+    if name.lower() in _ALSO:
+        return name.lower() == "psk" and between in (b'="', b"='")
+    named = between[:1] not in b"\"'`\\"  # the name is not quoted itself
+    return not is_label(value) or (named and b"=" in between and b"=>" not in between and not value.isupper())
 
 
 def _is_word(value: str) -> bool:

@@ -30,7 +30,7 @@ from autolog._redaction.statements import (
 )
 from autolog._redaction.tokens import OF_STANDARDS, key_blocks_in
 from autolog._redaction.tools import ALIAS, NETWORK, PASSPHRASE
-from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
+from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier, is_word
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -39,6 +39,10 @@ _BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
 
 def _is_distinct(value: str) -> bool:
     return is_chosen(value) and (not is_identifier(value) or looks_random(value))
+
+
+def _is_given_or_word(value: str) -> bool:
+    return is_given(value) or is_word(value)
 
 
 def _anything(_: str) -> bool:
@@ -177,7 +181,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
     if b"variable " in lowered or b"define(" in lowered:
         for found in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _PAIRS):
             name, value = found[1].decode("latin-1"), found[2].decode("latin-1")
-            if (names_secret(name) and is_given(value)) or is_named_secret(name, value, is_given):
+            if (names_secret(name) and is_given(value)) or is_named_secret(name, value, _is_given_or_word):
                 yield found.span(2)
 
 

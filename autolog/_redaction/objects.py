@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from autolog._redaction.encoded import is_login
@@ -24,7 +24,7 @@ from autolog._redaction.names import (
     perhaps_secret,
     suggests_secret,
 )
-from autolog._redaction.values import is_chosen, is_given, is_strong
+from autolog._redaction.values import is_any, is_chosen, is_given, is_label, is_strong, is_word
 
 Path = tuple[str, ...]
 
@@ -123,7 +123,31 @@ def _is_secret(name: str, value: str, own: bool) -> bool:
         perhaps_secret(name) and is_login(value)
     ):
         return True
+    if holds_password(name) and is_word(value) and not is_label(value):
+        return name.lower() not in ("pwd", "psk")  # which also stand for a directory and a kind of cipher
     return is_named_secret(name, value, is_chosen)
+
+
+#: Keys beside a password that say whose it is, and where.
+_BESIDE = frozenset(
+    form(name)
+    for name in ("user", "username", "user_name", "login", "uid", "userid", "userId", "user_id", "email", "account",
+                 "host", "hostname", "server", "database", "dbname")
+    for form in (str, str.title, str.upper)
+)  # fmt: skip
+
+
+def passwords_beside(owner: dict[Any, Any]) -> Iterator[str]:
+    """Yield the keys of an object whose values are passwords of letters, because they are beside a user or a host."""
+    if _BESIDE.isdisjoint(owner):
+        return
+    beside = [owner[key] for key in owner.keys() & _BESIDE]
+    if not any(isinstance(held, str) and is_any(held) and held and not held.istitle() for held in beside):
+        return  # in a form's labels all words begin with a capital letter
+    for key, held in owner.items():
+        named = isinstance(key, str) and (holds_password(key) or key.lower() == "pass")
+        if named and isinstance(held, str) and is_word(held):
+            yield key
 
 
 def _is_random(value: str) -> bool:

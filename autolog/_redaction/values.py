@@ -23,6 +23,35 @@ def is_any(value: str) -> bool:
     return PLACEHOLDER.match(value) is None and _CODE.search(value) is None
 
 
+#: What a quoted word of letters contains that is no password but a label, a type, a state or the name of a field.
+_TALKS = re.compile(
+    r"(?i)pass|pwd|pswd|secret|token|user|login|auth|cred|encrypt|cipher|valid|(?:in|not)[-_]?correct|field|input|prompt|string|object|"
+    r"param|argument|option|require|example|sample|placeholder|unknown|default|undefined|unset|missing|empty|hidden|"
+    r"masked|redact|visible|strength|strong\Z|number|text\Z|check|button|label|numeric|repository|(?<!mon)key\Z|code\Z|"
+    r"chars?\Z|value|change|reset|expire|locked|disabled|enabled|plain|clear|match|column|short\b|please|enter\b|type\Z|"
+    r"kind\Z|name\Z|bearer|basic\Z|public|private|internal|search|return|custom|system|manual|forgot|provided|"
+    r"specified|generated|reserved|confirm|inherit|ignore|neutral|something|nothing|whatever|anything"
+)
+
+
+def is_word(value: str) -> bool:
+    """Return whether a word of letters may be a password where only passwords stand, and no label or placeholder."""
+    letters = value.replace("-", "").replace("_", "")
+    return (
+        len(letters) >= 6
+        and value.isascii()
+        and letters.isalpha()
+        and (letters == value or not value.isupper())
+        and is_any(value)
+        and not _TALKS.search(value)
+    )
+
+
+def is_label(value: str) -> bool:
+    """Return whether a word begins with the only capital letters in it, as the labels of forms do."""
+    return value.istitle() or value.isupper()
+
+
 #: Names of algorithms, encodings and columns, which also contain digits.
 _KIND = re.compile(
     r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"

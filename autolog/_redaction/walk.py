@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from autolog._record.bodies import decode_json, encode_json
+from autolog._redaction.objects import passwords_beside
 
 #: A start offset, an end offset, and the replacement.
 Edit = tuple[int, int, str]
@@ -133,6 +134,8 @@ class Walk:
                 changed[part] = {
                     key: self._rules.hides((*path, "private_key"), held) for key, held in owner[part].items()
                 }
+        for key in passwords_beside(owner):
+            changed[key] = self._rules.hides((*path, "private_key"), changed[key])
         if _VALUES.isdisjoint(owner):
             return
         values = owner.keys() & _VALUES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autolog._redaction.values import is_chosen, is_given
+from autolog._redaction.values import is_chosen, is_given, is_label, is_word
 
 
 @pytest.mark.parametrize(("word", "given"), [
@@ -22,3 +22,20 @@ def test_placeholders_and_words_are_no_passwords(word: str, given: bool) -> None
 ])  # fmt: skip
 def test_a_chosen_password_has_letters_and_digits_and_is_no_name(word: str, chosen: bool) -> None:
     assert is_chosen(word) is chosen
+
+
+@pytest.mark.parametrize(("word", "is_one"), [
+    ("sunshine", True), ("correct-horse", True), ("BlueElephant", True), ("monkeybusiness", True), ("Buttercup", True), ("abcde", False),
+    ("password", False), ("userPassword", False), ("string", False), ("Required", False), ("YOUR_PW_HERE", False), ("db.settings", False), ("tulip42", False),
+])  # fmt: skip
+def test_a_word_of_letters_may_be_a_password_unless_it_names_a_kind_or_a_state(word: str, is_one: bool) -> None:
+    assert is_word(word) is is_one
+
+
+def test_labels_begin_with_a_capital_letter() -> None:
+    assert [is_label(word) for word in ("Kennwort", "KENNWORT", "kennwort", "BlueElephant")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
