@@ -20,7 +20,6 @@ ELSEWHERE = {
     "_folders.py": "delivery/test_journal.py",
     "_native.py": "delivery/test_worker.py",
     "_options.py": "test_config.py",
-    "_capture/otel_calls.py": "capture/test_opentelemetry.py",
     "_capture/otel_spans.py": "capture/test_opentelemetry.py",
     "_delivery/assembly.py": "test_recorder.py",
     "_delivery/children.py": "test_lifecycle.py",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from autolog._capture import opentelemetry
+from autolog._capture.otel_calls import PastCall
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import pass_on
 from autolog._lifecycle import after_fork_in_child, before_exit
@@ -37,6 +38,7 @@ class Exchange(Span):
         retry_key: a key shared by repetitions of the same request, for libraries where each attempt is an exchange.
         library_calls: the `LibraryCalls` of a library that must tell its own exchanges from others.
         reservation: the reservation for the call under its budgets.
+        past: what is remembered of the call for OpenTelemetry's spans; None if there are none.
         kept_bytes: the number of bytes in `chunks`, for libraries without a tee.
         request: the request as built by the SDK; replaced by the parts to keep (`Sent`) when the call ends.
         chunks: the chunks of a streamed body, with its content encoding.
@@ -54,6 +56,7 @@ class Exchange(Span):
     retry_key: Hashable = None
     library_calls: Any = None
     reservation: Reservation | None = None
+    past: PastCall | None = None
     kept_bytes = 0
     request: Any = None
     chunks: list[bytes]

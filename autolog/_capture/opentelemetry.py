@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from autolog._capture.context import Parent, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._capture.imports import follow_import
-from autolog._capture.otel_calls import PastCall, UnenclosedCalls
+from autolog._capture.otel_calls import PastCall, PastCalls
 from autolog._capture.otel_spans import EndedOTelSpan, LiveSpan, OTelParent, is_about_models, on_our_clock, scope_of
 from autolog._guard import report
 from autolog._lifecycle import start_over_if_forked
@@ -146,7 +146,9 @@ class Bridge:
         self._traces: OrderedDict[int, int] = OrderedDict()
         #: The instrumentations with a span that described a recorded call.
         self._describing: set[str | None] = set()
-        self._unenclosed = UnenclosedCalls()
+        self._past = PastCalls()
+        #: Whether there has been a span that may have begun in another context than its call.
+        self._elsewhere = False
         self.enabled = True
 
     def trace(self, trace_id: int) -> int:
@@ -165,11 +167,13 @@ class Bridge:
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""
         _number(exchange)
-        call = PastCall(exchange.record_id, exchange.start_ns)
+        call = exchange.past = PastCall(exchange, self._elsewhere)
         _last_call.set(call)
+        self._past.add(call)
         parent = self._live.get(exchange.parent_span)
         without_call = self._without_call()
         waiting = [live for live in without_call if live.is_call]
+        call.reporters.update(live.scope for live in waiting)
         described = None
         if parent is not None and parent.is_call:
             described = parent
@@ -187,8 +191,6 @@ class Bridge:
         if late is not None and late is not described and _began_inside(late, self._live.get(exchange.parent_span)):
             context = late.span.get_span_context()
             exchange.parent_span, exchange.trace = context.span_id, self.trace(context.trace_id)
-        else:
-            self._unenclosed.add(call)
         self._keep_around(exchange.parent_span)
 
     def _without_call(self) -> list[LiveSpan]:
@@ -230,6 +232,7 @@ class Bridge:
             if ours.trace != context.trace_id:
                 _remember(self._traces, context.trace_id, ours.trace)
         live = LiveSpan(span, inside)
+        self._elsewhere = self._elsewhere or live.is_made_elsewhere
         if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
             live.inside = exchange  # a span that the SDK itself begins during the call
         elif (last := _last_call.get()) is not None and last.may_be_of(span):
@@ -247,7 +250,7 @@ class Bridge:
             if live.inside is not None and live.is_call and not live.calls:
                 live.call, live.calls = live.inside, 1
             if live.is_made_elsewhere and live.is_call and not live.calls and not live.outer:
-                live.outer = self._unenclosed.take(span)
+                live.among = self._past
             if live.calls == 0 and self._repeats(span):
                 return
             if is_about_models(span) or live.kept or live.calls or self.keep_all:

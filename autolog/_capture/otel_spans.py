@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter_ns, time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolog._capture.context import Context, current_context
+
+if TYPE_CHECKING:
+    from autolog._capture.otel_calls import PastCalls
 
 #: Attributes that mark a span as a single call to a model, and their values.
 _CALLS: Mapping[str, frozenset[str]] = {
@@ -45,6 +48,7 @@ class EndedOTelSpan:
         ended: OpenTelemetry's own span object, which is immutable once it has ended.
         fills: the id of the record of the call that the span describes, if any.
         step: whether the span is only a step around calls, which are billed instead of it.
+        among: the calls of other contexts, one of which the span may report; then it is a step, too.
     """
 
     in_order = False
@@ -57,6 +61,7 @@ class EndedOTelSpan:
         self.context: Context = current_context.get()
         self.fills = live.call.record_id if live.call is not None and live.calls == 1 else None
         self.step = live.calls > 1 or live.outer
+        self.among = live.among
         self.error = ("error", "") if _failed(ended) else None
         self.end_ns = perf_counter_ns()
         self.start_ns = self.end_ns - max(0, (ended.end_time or 0) - (ended.start_time or 0))
@@ -95,9 +100,10 @@ class LiveSpan:
         kept: whether the span is kept because it is around a call.
         outer: whether the span is around a call that it does not describe. If it claims to be a call itself, which
             some instrumentations add at its end, it is a step.
+        among: the calls of other contexts, one of which the span may report; None if there is no need to look there.
     """
 
-    __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")
+    __slots__ = ("among", "call", "calls", "inside", "kept", "outer", "parent", "span")
 
     def __init__(self, span: Any, parent: int | None) -> None:
         self.span = span
@@ -107,6 +113,7 @@ class LiveSpan:
         self.inside: Any = None
         self.kept = False
         self.outer = False
+        self.among: PastCalls | None = None
 
     @property
     def is_call(self) -> bool:

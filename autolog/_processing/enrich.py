@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from autolog._capture.exchange import Exchange, Reservation
 from autolog._capture.functions import FunctionCall
+from autolog._capture.otel_calls import PastCall
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._guard import guard
@@ -39,6 +40,7 @@ class Draft:
         redacted: the texts that have been redacted already.
         reservation: the budget reservation for the call.
         budgets: the budgets of the enclosing `autolog.budget()` blocks.
+        past: what is remembered of the call for OpenTelemetry's spans.
     """
 
     record: Record
@@ -50,6 +52,7 @@ class Draft:
     redacted: tuple[Any, ...] = ()
     reservation: Reservation | None = None
     budgets: tuple[Any, ...] = ()
+    past: PastCall | None = None
 
 
 def captured(span: Span, learn: Callable[[Mapping[str, str]], None]) -> Record:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from autolog._capture.otel_calls import Telling
 from autolog._capture.otel_spans import EndedOTelSpan
 from autolog._capture.snapshot import thaw
 from autolog._pricing.cost import unknown
@@ -39,10 +40,16 @@ def read_otel_span(span: EndedOTelSpan) -> Record | None:
     if span.fills is not None:
         gaps = {name: value for name in _GAPS if (value := getattr(record, name))}
         return Record(id=span.fills, **gaps) if gaps else None
-    if span.step and record.kind == "llm":
+    if record.kind == "llm" and (span.step or _reports_another(span, record)):
         record.kind, record.cost, record.custom_cost = "chain", None, False
         record.cost_details = unknown("billed with the call it wraps").details
     return record
+
+
+def _reports_another(span: EndedOTelSpan, record: Record) -> bool:
+    """Return whether a span reports a recorded call that was made in another context."""
+    told = Telling.of(record)
+    return span.among is not None and span.among.take(span.ended, span.end_ns, record.extra["scope"], told)
 
 
 def _wire_span(span: EndedOTelSpan) -> Span:

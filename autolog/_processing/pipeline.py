@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autolog._capture.otel_calls import Telling
 from autolog._capture.otel_spans import EndedOTelSpan
 from autolog._capture.span import FinishedRecord, Span
 from autolog._capture.websocket import Frames
@@ -127,6 +128,7 @@ class Pipeline:
             draft.sampled = sampled
             draft.bodies = self._config.capture_bodies and span.context.capture_bodies
             draft.reservation, draft.budgets = reservation, span.context.budgets
+            draft.past = getattr(span, "past", None)
         shipped = not self._describes and all(map(_is_whole, drafts))
         try:
             return self._run(self._shipping_stages if shipped else self._stages, drafts)
@@ -201,6 +203,8 @@ class Pipeline:
         record = draft.record
         if record.sdk is not None:
             draft.facts = describe(record, format_named(record.sdk))
+            if draft.past is not None:
+                draft.past.told = Telling.of(record)
         else:
             add_previews(record)
         return True
@@ -298,6 +302,7 @@ def _is_whole(draft: Draft) -> bool:
         and not draft.follow_up
         and not draft.budgets
         and draft.reservation is None
+        and not (draft.past is not None and draft.past.wanted)
         and _WHOLE_CALLS.search(record.request_url or "")
         and not _LONG_RUNNING.search(record.request_body)
     )
