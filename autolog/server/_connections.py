@@ -50,6 +50,7 @@ class BoundedHeadProtocol(Protocol):
     _headers = 0
     _head = 0  # bytes of header names and values
     _too_large = False
+    _in_head = False
     #: When it was opened, or a request last began or was answered.
     since = 0.0
 
@@ -64,6 +65,7 @@ class BoundedHeadProtocol(Protocol):
 
     def on_message_begin(self) -> None:
         self._headers = self._head = 0
+        self._in_head = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -72,7 +74,8 @@ class BoundedHeadProtocol(Protocol):
         if self._headers > HEADERS:
             self._too_large = True
             raise _Refused
-        super().on_header(name, value)
+        if self._in_head:  # uvicorn takes trailers for headers: a client's could pass for those that a proxy sets
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if len(self.url) + self._head > HEADER_BYTES:
@@ -81,6 +84,7 @@ class BoundedHeadProtocol(Protocol):
         if len(self.pipeline) >= PIPELINED or not self._names_one_host():
             raise _Refused
         self._unparsed = 0
+        self._in_head = False
         self.since = self.loop.time()
         super().on_headers_complete()
 

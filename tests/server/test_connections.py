@@ -216,5 +216,14 @@ def test_a_request_that_asks_for_another_protocol_is_read_whole(
     assert len(kept["records"]) == 1
 
 
+@pytest.mark.parametrize("path", [b"/api/v1/records", b"/api/v1/records?usual=way"])
+def test_fields_behind_a_body_are_no_headers(port: int, path: bytes) -> None:
+    """A proxy that sets or removes headers may pass on the client's trailers (RFC 9110, 6.5.1)."""
+    head = b"POST %s HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n" % path
+    key, body = b"x-api-key: %s\r\n" % KEY.encode(), b"\r\n4\r\n[{}]\r\n0\r\n"
+    assert answer(port, head + key + body + b"x: y\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert answer(port, head + body + key + b"\r\n").startswith(b"HTTP/1.1 401")
+
+
 def test_a_tunnel_is_refused(port: int) -> None:
     assert answer(port, b"CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n")[9:12] == b"400"
