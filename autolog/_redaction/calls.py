@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
 from autolog._redaction.objects import is_drawn
 from autolog._redaction.signs import Signed
-from autolog._redaction.spans import QUOTE, QUOTED, Span
+from autolog._redaction.spans import QUOTE, QUOTED, Span, called
 from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
 
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
-_CONNECTS = (
-    rb"\((?<=[dehilnoprst]\()(?:(?<=plainauth\()|(?<=pdo\()|(?<=mysqli\()|(?<=connect\()|(?<=connection\()|"
-    rb"(?<=set_password\()|(?<=create_user\()|(?<=superuser\()|(?<=andpassword\()|(?<=url\.create\()|(?<=sequelize\()|"
-    rb"(?<=>credentials\())"
-)
-_SIGNS = rb"\((?<=[enyd]\()(?:(?<=jwt\.sign\()|(?<=jwt\.encode\()|(?<=jwt\.verify\()|(?<=jwt\.decode\())"
+_CONNECTS = rb"\(" + called((
+    b"plainauth", b"pdo", b"mysqli", b"connect", b"connection", b"set_password", b"create_user", b"superuser",
+    b"andpassword", b"url.create", b"sequelize", b">credentials",
+))  # fmt: skip
+_SIGNS = rb"\(" + called((b"jwt.sign", b"jwt.encode", b"jwt.verify", b"jwt.decode"))
 #: The arguments before a user and a password: one, or two.
 _CONNECT = tuple(
     re.compile(
@@ -52,13 +51,12 @@ def _is_key(value: str) -> bool:
     return looks_random(value) or is_jumbled(value) or is_chosen(value)
 
 
-def _after(names: Iterable[bytes], value: bytes) -> bytes:
+def _after(names: Sequence[bytes], value: bytes) -> bytes:
     """Return a pattern of the opening parenthesis of calls of these names, if a value follows.
 
     The value is looked at first, because most calls have none.
     """
-    ends = b"".join(sorted({name[-1:] for name in names}))
-    return rb"\((?=" + value + rb")(?<=[%s]\()(?:" % ends + b"|".join(rb"(?<=%s\()" % name for name in names) + rb")"
+    return rb"\((?=" + value + rb")" + called(names)
 
 
 #: Calls that hash or check a password, set one, encrypt with one, or create a login in a database.
@@ -125,7 +123,7 @@ _CLIENTS = _after(
      b"set_token", b"settoken", b"credential"), _DRAWN,
 )  # fmt: skip
 _CLIENTS_OF = (
-    rb"\((?=" + QUOTE + rb")(?<=[orst]\()(?:(?<=client\()|(?<=credentials\()|(?<=twilio\()|(?<=pusher\())(?="
+    rb"\((?=" + QUOTE + rb")" + called((b"client", b"credentials", b"twilio", b"pusher")) + rb"(?="
     + QUOTE + rb"[^\"'`\n]{0,80}"
     + QUOTE + rb"\s?,\s?" + _DRAWN + rb")"
 )  # fmt: skip

@@ -20,7 +20,7 @@ from autolog._redaction.names import looks_random, names_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.places import PASSWORD_IN_FILE
 from autolog._redaction.signs import Place, Signed, SignedPlaces, Signs, searches_for
-from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, WORD, Span, called
 from autolog._redaction.statements import (
     IN_STATEMENTS,
     INSERT_INTO,
@@ -72,23 +72,22 @@ _STORED_LOGIN = rb"uth(?<=\"auth)(?=[\\\"])"
 _LINKS = (rb"/password-?reset(?:-?password)?/", rb"/reset(?:-?password)?/", rb"/magic(?:-?link)?/", rb"/invite/",
           rb"/verify(?:-?email)?/", rb"/activate/")  # fmt: skip
 #: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
-_CALLS = rb"(?:" + b"|".join(
-    rb"(?<=%s%s\()" % pair
-    for pair in itertools.product((b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login",
-                                   b"wifi.begin", b"wifi.connect", b"withemailandpassword", b"signin",
-                                   b"authenticationtoken", b"authenticate", b"userpassword", b"pw_set"),
-                                  (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
-) + rb")\s?"  # fmt: skip
-_CALL_BEGUN = rb"\((?<=[cdehlnst=\s]\()"
+_NAMES_OF_CALLS = (
+    b"auth", b"authentication", b"basic", b"credential", b"credentials", b"login", b"wifi.begin", b"wifi.connect",
+    b"withemailandpassword", b"signin", b"authenticationtoken", b"authenticate", b"userpassword", b"pw_set",
+)  # fmt: skip
+_CALLS = b"|".join(called(_NAMES_OF_CALLS, gap) for gap in (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
 _CALL = (
-    _CALL_BEGUN + rb"(?=\s?" + QUOTE + rb")" + _CALLS + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE +
+    rb"\((?=\s?" + QUOTE + rb")(?:" + _CALLS + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE +
     rb"\s?,\s?(?:some\()?" + _QUOTED
 )  # fmt: skip
 #: The same with a variable for the user: `login(user, "p4ss!")`.
 _CALL_OF_USER = (
-    rb"\((?<=[hn]\()(?:(?<=login\()|(?<=signin\()|(?<=basicauth\()|(?<=basic_auth\()|(?<=authenticate\())"
-    rb"[a-z_.]{1,30},\s?" + _QUOTED
-)  # fmt: skip
+    rb"\("
+    + called((b"login", b"signin", b"basicauth", b"basic_auth", b"authenticate"))
+    + rb"[a-z_.]{1,30},\s?"
+    + _QUOTED
+)
 #: Commands that read a password or secret from what is piped into them.
 _READS = (
     rb"\| ?(?=[sckpdgvw])(?:sudo -s|(?:sudo )?(?:chpasswd|passwd --stdin|kinit|cryptsetup|smbpasswd)|"

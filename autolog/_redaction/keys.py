@@ -14,7 +14,7 @@ from autolog._redaction.spans import Span
 
 #: The least number of consecutive characters in a key.
 RUN = 16
-_LONG = b"a" * RUN
+_MARKED = re.compile(b"a" * RUN + rb"a*+")
 #: A translation table: bytes that may occur in a key become `a`, all others a blank.
 _MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%@" else 32 for byte in range(256))
 #: The formats that are tried on all words, and those of which each is tried, too, if a text contains a part of it: all
@@ -86,15 +86,8 @@ def _is_key(word: str) -> bool:
 
 def long_words(text: bytes) -> list[Span]:
     """Return the spans of the words that are long enough to be a key."""
-    marks = text.translate(_MARKS) + b" "
-    find, words = marks.find, []
-    at = find(_LONG)
-    while at >= 0:
-        end = find(b" ", at + RUN)
-        if end - at <= _BLOB or not _BASE64.fullmatch(text, at, end):
-            words.append((at, end))
-        at = find(_LONG, end)
-    return words
+    words = [word.span() for word in _MARKED.finditer(text.translate(_MARKS))]
+    return [word for word in words if word[1] - word[0] <= _BLOB or not _BASE64.fullmatch(text, *word)]
 
 
 #: Longer words in base64, of either alphabet, are data, such as encrypted reasoning: what looks like a key in them is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 #: The offset of a secret in a text, and the offset of its end.
 Span = tuple[int, int]
@@ -28,3 +28,18 @@ IN_NAMES = rb"(?:%s)" % "|".join(
                  "connection", "code", "kode", "kennwort", "contrasen", "clave", "senha", "wachtwoord", "parola", "mdp",
                  "lozinka", "geslo", "losenord", "salasana", "heslo", "haslo", "jelszo", "sifre", "sandi", "khau")
 ).encode()  # fmt: skip
+
+
+def called(names: Sequence[bytes], gap: bytes = b"") -> bytes:
+    """Return a pattern of zero width, which matches after an opening parenthesis that follows one of the names.
+
+    The last three characters of all names are compared as sets first: most parentheses follow another name, and each
+    comparison with a name takes as long as that of the sets.
+
+    Args:
+        names: lower-case names of at least three characters.
+        gap: a pattern of fixed width, for what is between the name and the parenthesis.
+    """
+    ends = b"".join(b"[%s]" % re.escape(b"".join(sorted({name[at:][:1] for name in names}))) for at in (-3, -2, -1))
+    after = [rb"(?<=%s%s\()" % (re.escape(name), gap) for name in names]
+    return rb"(?<=%s%s\()(?:%s)" % (ends, gap, b"|".join(after))

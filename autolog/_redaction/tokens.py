@@ -38,9 +38,10 @@ def key_blocks_in(_: bytes, lowered: bytes) -> Iterator[Span]:
     """Return the spans of private keys without the usual header; arguments as for `Search`."""
     if b"private key" not in lowered:
         return
-    yield from (found.span(1) for found in _SSH2_KEY.finditer(lowered))
+    if b"begin ssh2 " in lowered:
+        yield from (found.span(1) for found in _SSH2_KEY.finditer(lowered))
     last = 0
-    for found in _KEY_END.finditer(lowered):
+    for found in _KEY_END.finditer(lowered) if b"-----end " in lowered else ():
         lines = _KEY_LINES.match(lowered[last : found.start()][::-1])
         if lines and len(lines[0]) >= 16:
             yield found.start() - len(lines[0]), found.start()
