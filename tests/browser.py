@@ -27,15 +27,17 @@ class Watched:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
         self.page.on("request", self._asked)
-        self.page.goto(f"{running.url}/ui/login")
-        self.page.fill("input[name=key]", KEY)
-        self.page.click("button:has-text('Sign in')")
-        self.page.wait_for_url("**/ui/")
-        self.page.wait_for_load_state()
+        self.page.goto(f"{running.url}/ui/enter?key={KEY}")
+        assert self.page.url == f"{running.url}/ui/"
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith((self.base, "data:")):
             self.complaints.append(f"asked {request.url}")
+
+    def follow(self, selector: str) -> None:
+        """Click on what leads to another page, and wait until that is there."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
 
     def rows(self) -> list[str]:
         found: list[str] = self.page.eval_on_selector_all("#rows tr", "rows => rows.map(row => row.dataset.id)")

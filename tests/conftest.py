@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import importlib.metadata
 import importlib.util
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -27,6 +30,10 @@ CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
 #: logfire, installed for its own tests, is a plugin of pydantic: every process that defined a model would import it.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "logfire-plugin"
+#: To patch all SDKs, their versions are read from files, which takes 60 ms. Thousands of tests patch them.
+_read = importlib.metadata.version
+_version = functools.cache(lambda name, path: _read(name))
+importlib.metadata.version = functools.wraps(_read)(lambda name: _version(name, tuple(sys.path)))
 if importlib.util.find_spec("hypothesis"):  # the environments of `tests/beside` may have pytest only
     from hypothesis import HealthCheck, settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browser import Watched
-from live import Live, live
+from live import KEY, Live, live
 from page_samples import fill
 
 from autolog.stores.query import Query
@@ -90,6 +90,10 @@ def test_the_form_to_sign_in(chromium: Any, running: Live, axe: str) -> None:
     assert "Sign in" in watched.page.inner_text("h1")
     assert violations(watched, axe) == []
     assert watched.complaints == []
+    watched.page.fill("input[name=key]", KEY)
+    watched.page.click("button:has-text('Sign in')")
+    watched.page.wait_for_url("**/ui/")
+    assert watched.page.locator("#rows tr").count() > 0
     watched.context.close()
 
 

@@ -413,16 +413,17 @@ def test_every_page_in_the_browser(watched: Watched) -> None:
 def test_finding_a_call(watched: Watched) -> None:
     page = watched.page
     page.fill("input[name=text]", "goodbye")
-    page.press("input[name=text]", "Enter")
+    with page.expect_navigation():
+        page.press("input[name=text]", "Enter")
     assert watched.rows() == ["other"]
     assert "text=goodbye" in page.url
-    page.click("#rows a")
+    watched.follow("#rows a")
     assert "Say goodbye" in page.inner_text("main")
     page.go_back()
     assert watched.rows() == ["other"]
-    page.click(".chips a >> nth=0")
+    watched.follow(".chips a >> nth=0")
     assert len(watched.rows()) == 50
-    page.click("a[rel=next]")
+    watched.follow("a[rel=next]")
     first = watched.rows()
     page.go_back()
     page.go_forward()
@@ -441,7 +442,7 @@ def test_by_keyboard_alone(watched: Watched) -> None:
     page.keyboard.press("j")
     page.keyboard.press("c")
     rows = watched.rows()
-    page.click("#marked a")
+    watched.follow("#marked a")
     assert page.input_value("input[name=a]") == rows[0]
     assert page.input_value("input[name=b]") == rows[2]
     assert page.locator(".diff tr.changed").count()
@@ -481,13 +482,13 @@ def test_light_and_dark(watched: Watched) -> None:
 
 def test_new_records_appear_while_one_looks(watched: Watched, running: Live) -> None:
     page = watched.page
-    page.goto(watched.base + "/ui/?user=live")
+    with page.expect_response("**/ui/events*"):  # the head of the stream: from here on it is told of new records
+        page.goto(watched.base + "/ui/?user=live")
     assert watched.rows() == []
-    page.wait_for_timeout(800)
     running.store.write(
         [chat("live-1", "x", "Live!", datetime.now(UTC), user="live"), chat("not-mine", "x", "x", datetime.now(UTC))]
     )
-    page.wait_for_selector("tr[data-id=live-1]", timeout=5000)
+    page.wait_for_selector("tr[data-id=live-1]")
     assert watched.rows() == ["live-1"]
     page.uncheck("#live")
     running.store.write([chat("live-2", "x", "x", datetime.now(UTC), user="live")])
@@ -502,10 +503,11 @@ def test_the_trace_and_the_overview(watched: Watched) -> None:
     assert page.eval_on_selector_all("#tree li", "all => all.map(one => one.dataset.id)") == ["root", "plain"]
     assert "$0.003" in page.inner_text("#tree li[data-id=root]")
     page.goto(watched.base + "/ui/overview")
+    page.wait_for_selector("[data-fill]", state="detached")
     assert page.locator("svg.chart").count() == 4
-    page.click("nav.by a:text-is('user')")
+    watched.follow("nav.by a:text-is('user')")
     assert "by=user" in page.url
-    page.click("a.only >> nth=0")
+    watched.follow("a.only >> nth=0")
     assert "Only user:" in page.inner_text("main")
     assert page.locator("rect.hover title").first.text_content()
 
@@ -541,8 +543,8 @@ def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, 
     assert " sessions · " in page.inner_text("main")
     page.goto(watched.base + "/ui/sessions?user=ada2")
     assert page.inner_text("main").count("1 session · 1 turn · 1 call · ") == 1
-    page.click(".chips a")
-    page.click("a:text-is('s1')")
+    watched.follow(".chips a")
+    watched.follow("a:text-is('s1')")
     assert page.locator(".turn").count() == 2
     assert page.inner_text(".turn >> nth=0").index("Say goodbye") < page.inner_text(".turn >> nth=0").index("Farewell")
     assert page.locator(".turn strong:text-is('Farewell')").count() == 1
@@ -553,7 +555,7 @@ def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, 
     )
     page.goto(watched.base + "/ui/session?id=5k")
     assert page.locator(".turn").count() == 25
-    page.click("text=Latest >> nth=0")
+    watched.follow("text=Latest >> nth=0")
     assert "60. chat gpt-4o" in page.inner_text("main")
     for address in ("/ui/session?id=none", "/ui/sessions?page=x", "/ui/users?since=soon", "/ui/users?text=a"):
         assert page.goto(watched.base + address).status in {400, 404}
@@ -649,8 +651,7 @@ def test_a_generated_store(chromium: Any, tmp_path: Path) -> None:
         page.goto(f"{running.url}/ui/?model=gpt-4o")
         seen = set(watched.rows())
         for _ in range(4):
-            page.click("a[rel=next]")
-            page.wait_for_load_state()
+            watched.follow("a[rel=next]")
             assert not seen & set(watched.rows())
             seen |= set(watched.rows())
         assert len(seen) == 250

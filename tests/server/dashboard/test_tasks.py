@@ -45,16 +45,16 @@ def watched(chromium: Any, running: Live) -> Iterator[Watched]:
 
 
 def test_the_dearest_user_this_week(watched: Watched) -> None:
-    watched.page.click("nav.side a:has-text('Users')")
-    watched.page.click("th a:has-text('Cost')")
+    watched.follow("nav.side a:has-text('Users')")
+    watched.follow("th a:has-text('Cost')")
     assert "ada" in watched.page.inner_text("#rows tr >> nth=0")
     assert "$9.00" in watched.page.inner_text("#rows tr >> nth=0")
 
 
 def test_why_a_run_took_so_long(watched: Watched) -> None:
-    watched.page.click("nav.side a:has-text('Traces')")
-    watched.page.click("thead a:has-text('Latency')")
-    watched.page.click("#rows td.name >> nth=0")
+    watched.follow("nav.side a:has-text('Traces')")
+    watched.follow("thead a:has-text('Latency')")
+    watched.follow("#rows td.name >> nth=0")
     assert watched.page.inner_text("#tree li[data-id=slow]").split() == ["search", "31.00", "s"]
     deeper = watched.page.evaluate("""['run', 'slow'].map((id) =>
         document.querySelector(`#tree li[data-id=${id}] .label a`).getBoundingClientRect().left)""")
@@ -62,17 +62,17 @@ def test_why_a_run_took_so_long(watched: Watched) -> None:
 
 
 def test_what_was_spent_by_tag_and_which_errors_rose(watched: Watched) -> None:
-    watched.page.click("nav.side a:has-text('Overview')")
+    watched.follow("nav.side a:has-text('Overview')")
     assert "gpt-5" in watched.page.inner_text("section:has-text('largest increase first') li >> nth=0")
-    watched.page.click("nav.by a:text-is('tag')")
+    watched.follow("nav.by a:text-is('tag')")
     assert "$9.00" in watched.page.inner_text("tr:has-text('app') >> nth=0")
 
 
 def test_the_same_question_to_two_versions_of_a_prompt(watched: Watched) -> None:
     watched.page.goto(watched.base + "/ui/log/v2?project=shop")
-    watched.page.click("a.button:has-text('Compare')")
+    watched.follow("a.button:has-text('Compare')")
     assert "same input" in watched.page.inner_text(".others li >> nth=0")
-    watched.page.click(".others a >> nth=0")
+    watched.follow(".others a >> nth=0")
     assert "On its way" in watched.page.inner_text(".diff >> nth=1")
 
 
@@ -106,7 +106,7 @@ def test_marks_last_while_one_filters(watched: Watched) -> None:
         page.goto(watched.base + f"/ui/?prompt_version={version}")
         page.keyboard.press("j")
         page.keyboard.press("c")
-    page.click("#marked a")
+    watched.follow("#marked a")
     assert page.locator(".figures-table").count() == 1
     page.go_back()
     page.click("#unmark")
