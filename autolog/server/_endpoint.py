@@ -12,7 +12,7 @@ import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter
@@ -32,8 +32,9 @@ from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._limits import Load
 from autolog.server._login import NAMED
 from autolog.server._readers import Reader
+from autolog.server._reading import encode_json
 from autolog.server._services import Services
-from autolog.server._writer import DeferredChange
+from autolog.server._writer import Change, DeferredChange
 from autolog.stores.query import FilterError
 
 logger = logging.getLogger("autolog.server")
@@ -218,9 +219,17 @@ async def _run(route: Route, call: Call, reader: Reader) -> Reply:
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
     in_thread = reader.run if route.scope == "read" else services.in_thread
-    result = await in_thread(route.handler, call)
+    result = await in_thread(_answer, route, call)
     reply = result if isinstance(result, Reply) else await services.writer.perform(result)  # type: ignore[arg-type]
     return reply
+
+
+def _answer(route: Route, call: Call) -> Reply | Change | Awaitable[Reply]:
+    """Call a handler, and encode its reply on the same thread: the event loop would stand still for a long one."""
+    result = route.handler(call)
+    if isinstance(result, Reply) and isinstance(result.body, (dict, list)):
+        return replace(result, body=encode_json(result.body))
+    return result
 
 
 def session_cookie(request: Request) -> str:

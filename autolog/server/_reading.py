@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects._fault import Fault, Json
@@ -98,5 +99,19 @@ def json_object(name: str, items: Iterable[Json], others: Json) -> Iterator[byte
     yield b"]" + (b", " + _json(others)[1:] if others else b"}")
 
 
-def _json(item: Json) -> bytes:
-    return json.dumps(item, default=str).encode()
+def encode_json(data: Any) -> bytes:
+    """Encode JSON; of a long list one item after another, because Python's encoder lets no other thread run meanwhile.
+
+    A value of the object may be an iterator, too, so that its items need not be in memory together.
+    """
+    if isinstance(data, dict) and all(isinstance(name, str) for name in data):
+        return b"{%s}" % b", ".join(b"%s: %s" % (_json(name), _value(value)) for name, value in data.items())
+    return _value(data)
+
+
+def _value(data: Any) -> bytes:
+    return b"[%s]" % b", ".join(map(_json, data)) if isinstance(data, (list, Iterator)) else _json(data)
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, default=str).encode()

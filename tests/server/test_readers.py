@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,28 @@ def test_clients_that_take_a_list_slowly_keep_neither_memory_nor_streams_from_ot
         until(lambda: tracemalloc.get_traced_memory()[0] < readers.bytes + 3_000_000)
         assert httpx2.get(page, headers={"x-api-key": KEY}).status_code == 503
         assert len(httpx2.get(page, headers=other, timeout=30).json()["records"]) == 6
+
+
+def test_a_long_reply_is_encoded_beside_other_requests(tmp_path: Path) -> None:
+    answered = threading.Event()
+
+    class Name:
+        """A name that can be encoded only when another request has been answered."""
+
+        def __deepcopy__(self, memo: object) -> Name:
+            return self
+
+        def __str__(self) -> str:
+            return f"answered: {answered.wait(10)}"
+
+    @dataclass
+    class Group:
+        name: Name
+
+    with live(tmp_path / "s.db") as server, ThreadPoolExecutor(1) as pool:
+        server.store.aggregate = lambda *_: [Group(Name())]  # type: ignore
+        long = pool.submit(httpx2.get, f"{server.url}/api/v1/aggregate", headers={"x-api-key": KEY}, timeout=30)
+        until(lambda: server.services.readers.requests or long.done())
+        assert httpx2.get(f"{server.url}/api/v1/records", headers={"x-api-key": KEY}, timeout=30).status_code == 200
+        answered.set()
+        assert long.result().json() == {"groups": [{"name": "answered: True"}]}

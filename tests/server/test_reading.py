@@ -16,7 +16,7 @@ from live import KEY, Live, live
 from autolog._record.record import Record
 from autolog.server import Limits
 from autolog.server._keys import create_key
-from autolog.server._reading import LOOK_UP, REPLY_BYTES, json_lines, json_object, read_whole
+from autolog.server._reading import LOOK_UP, REPLY_BYTES, encode_json, json_lines, json_object, read_whole
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -82,6 +82,18 @@ def test_large_bodies_are_not_held_together(tmp_path: Path) -> None:
 def test_pieces_of_an_object_are_its_json(items: list[object], others: dict[str, object]) -> None:
     text = b"".join(json_object("records", iter(items), others))  # type: ignore[arg-type]
     assert json.loads(text) == {"records": items, **others}
+
+
+@pytest.mark.parametrize("data", [
+    {}, [], {"a": []}, {"groups": [{"by": "é", "n": 1.5}, None, "x"], "more": False, "of": {"b": [1, {"c": NOON}]}}, [1, [2]], None,
+    "x", {1: [2], None: 3},
+])  # fmt: skip
+def test_json_is_that_of_the_standard_library(data: object) -> None:
+    assert encode_json(data) == json.dumps(data, default=str).encode()
+
+
+def test_json_of_an_iterator_is_a_list() -> None:
+    assert encode_json({"groups": iter([1, 2])}) == b'{"groups": [1, 2]}'
 
 
 def test_long_replies_are_few_at_once(tmp_path: Path) -> None:

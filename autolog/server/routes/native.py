@@ -210,9 +210,7 @@ def aggregate(call: Call) -> Reply:
         Fault: 400, if a parameter is invalid.
     """
     by = _group(call, GROUPS)
-    return Reply(
-        200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by, zone_of(call))]}
-    )
+    return Reply(200, {"groups": map(asdict, call.store.aggregate(query_of(call, "by"), by, zone_of(call)))})
 
 
 def score_sums(call: Call) -> Reply:
@@ -222,7 +220,7 @@ def score_sums(call: Call) -> Reply:
         Fault: 400, if a parameter is invalid.
     """
     by = _group(call, SCORE_GROUPS)
-    return Reply(200, {"scores": [asdict(row) for row in call.store.scores(query_of(call, "by"), by)]})
+    return Reply(200, {"scores": map(asdict, call.store.scores(query_of(call, "by"), by))})
 
 
 def run_sql(call: Call) -> Reply:
