@@ -23,7 +23,7 @@ def run_example(name: str, folder: Path) -> list[Record]:
         done = subprocess.run(
             [sys.executable, EXAMPLES / f"{name}.py"], cwd=folder,
             env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent), **keys},
-            timeout=60, check=False, capture_output=True, text=True,
+            timeout=180, check=False, capture_output=True, text=True,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

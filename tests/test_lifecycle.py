@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def kept(folder: Path) -> int:
@@ -352,7 +352,7 @@ def test_a_hook_that_fails_in_a_child_stops_no_other(monkeypatch: pytest.MonkeyP
 # Whole processes
 
 
-def named(program: str, tmp_path: Path, timeout: float = 30, silent: bool = True) -> tuple[int, list[str], float]:
+def named(program: str, tmp_path: Path, timeout: float = 120, silent: bool = True) -> tuple[int, list[str], float]:
     """Run a program with a store of its own; its exit code, what was recorded, and how long it took."""
     path = tmp_path / "logs.db"
     environment = {

@@ -57,7 +57,7 @@ for _ in range(3):
     subprocess.run([sys.executable, "-c", READ], check=True)  # if no other process has a lock, this one empties the index
 print(autolog.status()["written"])
 """.replace("FORK", fork)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert (done.stdout, done.stderr) == ("3\n", "")
     store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
     assert store.count(Query()) == 4
@@ -78,7 +78,7 @@ try: inherited.execute("SELECT 1")
 except sqlite3.ProgrammingError: os._exit(0)
 os._exit(1)
 """.replace("FORK", fork)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -77,7 +77,7 @@ def need(library: str) -> None:
 def run(tmp_path: Path, *arguments: str) -> tuple[int, list[str]]:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments],
-        cwd=tmp_path, timeout=60, check=False, capture_output=True, text=True,
+        cwd=tmp_path, timeout=300, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert "Exception ignored" not in done.stderr
     return done.returncode, done.stdout.split()

@@ -9,14 +9,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from beside.libraries import GROUPS, LIBRARIES, Library
+from prepared import Prepared, prepared
 
 PROGRAM = '''
 import asyncio, json, os, sys
@@ -131,29 +130,34 @@ PLACES = ("library", "second", "third")
 TOGETHER = {"first": 0, "between": 1, "last": len(PLACES)}
 
 
-def run(steps: Sequence[str], url: str, tmp_path: Path, *libraries: Library) -> tuple[list[dict[str, Any]], str]:
+@pytest.fixture(scope="module")
+def sdks() -> Iterator[Prepared]:
+    """Start a process that has imported both SDKs, which takes seconds; autolog and the libraries come after them."""
+    with prepared("anthropic", "openai") as started:
+        yield started
+
+
+def run(
+    sdks: Prepared, steps: Sequence[str], url: str, tmp_path: Path, *libraries: Library
+) -> tuple[list[dict[str, Any]], str]:
     """Run the steps, and return the results of the calls, with records and spans, and warnings about missed calls."""
     variables = {name: value for library in libraries for name, value in library.variables.items()}
     code = [{"start": library.start, "stop": library.stop, "wrap": library.wrap, "spans": library.spans}
             for library in libraries]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, *steps],
-        env={**os.environ, **variables, "STANDIN": url, "LIBRARIES": json.dumps(code)},
-        cwd=tmp_path, timeout=600, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("seen ", "unrecorded ")))
+    environment = {**os.environ, **variables, "STANDIN": url, "LIBRARIES": json.dumps(code)}
+    printed = sdks.run(PROGRAM, steps, tmp_path, environment)
+    lines = dict(line.split(" ", 1) for line in printed.splitlines() if line.startswith(("seen ", "unrecorded ")))
     return json.loads(lines["seen"]), lines["unrecorded"]
 
 
-def check(steps: Sequence[str], url: str, tmp_path: Path, *libraries: Library) -> None:
+def check(sdks: Prepared, steps: Sequence[str], url: str, tmp_path: Path, *libraries: Library) -> None:
     """Check that every call is recorded once while autolog is in force, with the results and spans as without it."""
-    seen, unrecorded = run(steps, url, tmp_path, *libraries)
+    seen, unrecorded = run(sdks, steps, url, tmp_path, *libraries)
     patched = [steps[:place].count("autolog") > steps[:place].count("autolog goes")
                for place, step in enumerate(steps) if step == "calls"]  # fmt: skip
     assert [outcome["records"] for outcome in seen] == [RECORDED if live else [] for live in patched]
     assert unrecorded == "{}"
-    without, _ = run([step for step in steps if not step.startswith("autolog")], url, tmp_path, *libraries)
+    without, _ = run(sdks, [step for step in steps if not step.startswith("autolog")], url, tmp_path, *libraries)
     for what in ("results", "spans"):
         assert [outcome[what] for outcome in seen] == [outcome[what] for outcome in without]
     # clients that were made before a library that wraps them make no spans
@@ -169,16 +173,16 @@ def installed(library: Library) -> bool:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_every_call_is_recorded_once(name: str, order: str, url: str, tmp_path: Path) -> None:
+def test_every_call_is_recorded_once(name: str, order: str, url: str, tmp_path: Path, sdks: Prepared) -> None:
     library = LIBRARIES[name]
     if not installed(library):
         pytest.skip(f"{' '.join(library.requires)} is not installed: python tests/beside/libraries.py")
-    check(ORDERS[order] + (GOING[order] if library.stop else ("calls",)), url, tmp_path, library)
+    check(sdks, ORDERS[order] + (GOING[order] if library.stop else ("calls",)), url, tmp_path, library)
 
 
 @pytest.mark.parametrize("order", TOGETHER)
 @pytest.mark.parametrize("names", GROUPS, ids="+".join)
-def test_beside_several_libraries(names: tuple[str, ...], order: str, url: str, tmp_path: Path) -> None:
+def test_beside_several_libraries(names: tuple[str, ...], order: str, url: str, tmp_path: Path, sdks: Prepared) -> None:
     group = [LIBRARIES[name] for name in names]
     if "AUTOLOG_TEST_TOGETHER" not in os.environ or not all(map(installed, group)):
         pytest.skip(f"{' and '.join(names)} are tried in their own environment: python tests/beside/libraries.py")
@@ -186,4 +190,4 @@ def test_beside_several_libraries(names: tuple[str, ...], order: str, url: str, 
     leave = [f"{step} goes" for step, library in zip(steps, group, strict=True) if library.stop]
     steps.insert(TOGETHER[order], "autolog")
     steps += ["clients", "calls", *(part for step in leave for part in (step, "calls"))]
-    check((*steps, "autolog goes", "calls", "autolog", "calls"), url, tmp_path, *group)
+    check(sdks, (*steps, "autolog goes", "calls", "autolog", "calls"), url, tmp_path, *group)

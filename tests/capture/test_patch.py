@@ -22,7 +22,7 @@ def run(program: str, tmp_path: Path, *path: Path) -> str:
         [sys.executable, "-c", textwrap.dedent(program)],
         env={**os.environ, "PYTHONPATH": paths},
         cwd=tmp_path,
-        timeout=60,
+        timeout=300,
         check=False,
         capture_output=True,
         text=True,

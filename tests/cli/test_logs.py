@@ -184,5 +184,5 @@ def test_how_many_match_is_said(store: Store) -> None:
 def test_a_reader_that_stops_reading_is_no_error(long_records: Store) -> None:
     command = f"{sys.executable} -m autolog logs --json | head -n 1; echo ${{PIPESTATUS[0]}}"
     for pipeline in (command, command.replace("--json", "--wide")):
-        done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, timeout=300, check=False)
         assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")

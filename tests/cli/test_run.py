@@ -23,15 +23,25 @@ print(__name__, sys.argv[2:])
 """
 
 
+#: The same without an SDK, which takes seconds to import.
+WITHOUT_SDK = """
+import sys, httpx2
+body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello"}]}
+httpx2.post(sys.argv[1] + "/v1/chat/completions", json=body).raise_for_status()
+print(__name__, sys.argv[2:])
+"""
+
+
 @pytest.mark.parametrize(
     "form", ["program.py", "-m program", f"{sys.executable} program.py", f"{sys.executable} -m program"]
 )
-def test_run_records_a_program_as_it_is(form: str) -> None:
-    Path("program.py").write_text(PROGRAM)
+def test_run_records_a_program_as_it_is(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("program.py").write_text(PROGRAM if form == "program.py" else WITHOUT_SDK)
     with standin() as address:
+        monkeypatch.setenv("AUTOLOG_HOSTS", f"{address.removeprefix('http://')}=openai")
         words = form.split()
         command = [sys.executable, "-m", "autolog", "run", *words, address, "--flag", "-x"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "__main__ ['--flag', '-x']\n", done.stderr
     assert [record.request_model for record in open_store("sqlite:///.autolog/logs.db").find(Query())] == ["gpt-4o"]
     assert run("run", "no-such-file.py").exit_code == 1
@@ -45,7 +55,7 @@ def test_a_program_may_be_a_command_of_the_same_environment(tmp_path: Path, head
     _write_command(tmp_path / "bin", f"{head}\nimport sys\nprint(__name__, sys.argv[1:])\n")
     command = [sys.executable, "-m", "autolog", "run", "ask", "-x"]
     environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.stdout == "__main__ ['-x']\n", done.stderr
 
 

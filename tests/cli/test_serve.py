@@ -43,7 +43,7 @@ def serve(tmp_path: Path, port: int, *options: str) -> subprocess.Popen[str]:
 def test_a_start_that_fails_says_why_and_makes_no_key(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = serve(tmp_path, taken.getsockname()[1])
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "cannot listen on 127.0.0.1" in stderr
     assert "Admin key" not in stderr
@@ -208,4 +208,4 @@ def test_changes_of_keys_are_logged_at_any_level(tmp_path: Path) -> None:
         assert line["key"] in line["message"]
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)

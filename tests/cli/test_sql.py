@@ -76,7 +76,7 @@ def test_line_by_line_in_a_terminal(store: Store) -> None:
     )
     os.close(theirs)
     os.write(ours, b".views\nselect nonsense from calls;\nselect count(*) as n\nfrom spans;\n.quit\n")
-    stdout, errors = process.communicate(timeout=60)
+    stdout, errors = process.communicate(timeout=300)
     os.close(ours)
     assert process.returncode == 0
     assert b"calls: The calls to providers." in stdout

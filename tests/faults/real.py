@@ -51,7 +51,7 @@ class Server:
              "--store", self.store, *self.options],
             env=environment(AUTOLOG_SERVER_API_KEY=KEY), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until(lambda: self.get("/ready") == 200)
+        until(lambda: self.get("/ready") == 200, 120)
         return time.monotonic() - started
 
     def get(self, path: str) -> int | None:
@@ -210,7 +210,7 @@ def program(text: str, folder: Path, **given: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def run(text: str, folder: Path, timeout: float = 60, **given: str) -> subprocess.CompletedProcess[str]:
+def run(text: str, folder: Path, timeout: float = 180, **given: str) -> subprocess.CompletedProcess[str]:
     """Run a program in its own working directory to its end."""
     process = program(text, folder, **given)
     out, err = process.communicate(timeout=timeout)

@@ -58,8 +58,12 @@ def fill(server: Live) -> None:
         alpha.post("/ui/views", data={"name": CONTENT, "query": "user=user-a"})
 
 
+#: Each client would make one of its own.
+TLS = httpx2.create_ssl_context()
+
+
 def client(server: Live, key: str | None = None) -> httpx2.Client:
-    return httpx2.Client(base_url=server.url, headers={"x-api-key": key} if key else {}, timeout=10)
+    return httpx2.Client(base_url=server.url, headers={"x-api-key": key} if key else {}, timeout=30, verify=TLS)
 
 
 def new_key(server: Live, project: str, scopes: list[str], end: datetime | None = None, name: str = "k") -> str:
@@ -89,7 +93,7 @@ def ask(
         status, started = answer.status_code, time.monotonic()
         content = str(dict(answer.headers))
         live_stream = "event-stream" in answer.headers.get("content-type", "") or "tail" in path
-        made_timeout = limit if live_stream else 10.0
+        made_timeout = limit if live_stream else 30.0
         answer.request.extensions["timeout"]["read"] = made_timeout
         try:
             for piece in answer.iter_text():
@@ -241,18 +245,18 @@ def test_a_session_ends_with_its_key(server: Live) -> None:
 CHANGES = [route for route in PAGES if route.method in SENDS]
 
 
-@pytest.mark.parametrize("route", CHANGES, ids=name)
 @pytest.mark.parametrize("headers", [
     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "cross-site", "origin": "{url}"},
     {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "{url}.evil.example"}, {"sec-fetch-site": "Cross-Site"},
     {"origin": "http://["}, {"origin": ""}, {"origin": "{url}/evil"},
 ], ids=str)  # fmt: skip
-def test_no_other_site_changes_anything_through_a_page(server: Live, route: Route, headers: dict[str, str]) -> None:
+def test_no_other_site_changes_anything_through_a_page(server: Live, headers: dict[str, str]) -> None:
     before = kept_of_alpha(server)
     with client(server) as browser:
         browser.post("/ui/login", data={"key": KEY})
-        sent = {name: value.replace("{url}", server.url) for name, value in headers.items()}
-        status, _ = ask(browser, route, sent)
-        assert status == 403
+        sent = {header: value.replace("{url}", server.url) for header, value in headers.items()}
+        for route in CHANGES:
+            status, _ = ask(browser, route, sent)
+            assert status == 403, name(route)
         assert browser.get("/ui/overview").status_code == 200  # still signed in
     assert [row for row in before if row not in kept_of_alpha(server)] == []

@@ -712,7 +712,7 @@ def run_program(running: Live, code: str, call: str, folder: Path) -> str:
                 "OTEL_TRACES_EXPORTER": "otlp",
             },
             cwd=folder,
-            timeout=90,
+            timeout=300,
             check=False,
             capture_output=True,
             text=True,
