@@ -294,6 +294,14 @@ SHORT = {
     '<property name="password" value="{}"/>': "tulipriver", '<user name="a" password="{}" roles="x"/>': "tulipriver", '{"env": {"PGPASSWORD": "{}"}}': "tulipriver", '{"name": "DB_PASSWORD", "value": "{}"}': "tulipriver",
     'export PGPASSWORD="{}"': "Buttercup", 'variable "db_password" {\n  type = string\n  default = "{}"\n}': "tulipriver", "- name: DB_PASSWORD\n  value: {}": "tulipriver", "Server=s;Database=d;Password={};": "tulipriver",
     "User Id=sa;Password={};": "tulipriver", "ansible-playbook site.yml -e ansible_password={}": "tulipriver", "terraform apply -var 'db_password={}'": "tulipriver", 'psk="{}"': "tulipriver",
+    "mysql -uroot -p{} app": "tulipriver", "mysqldump -u root -p{} shop > s.sql": "Buttercup", "redis-cli -h c -a {} ping": "tulipriver", "openssl rsa -in k -passin pass:{} -out p": "tulipriver", "unzip -P {} a.zip": "Buttercup",
+    "7z x a.7z -p{}": "tulipriver", "rar a -hp{} a.rar d": "tulipriver", "smbclient //h/s -U ada%{}": "tulipriver", "ldapsearch -x -D cn=a -w {} -b x": "tulipriver", "sqlcmd -S h -U sa -P {}": "tulipriver", "tsql -S h -U sa -P {}": "hunter2",
+    "ldappasswd -D cn=a -s {} uid=b": "hunter2", "skopeo copy --src-creds ada:{} docker://a docker://b": "tulipriver", "cf login -u ada -p {}": "hunter2", "net use Z: \\\\h\\s /user:D\\ada {}": "tulipriver", "xfreerdp /v:h /u:ada /p:{}": "tulipriver",
+    '$p = ConvertTo-SecureString "{}" -AsPlainText -Force': "tulipriver", "sqlplus scott/{}@//h:1521/XE": "tulipriver", "rabbitmqctl add_user ada {}": "tulipriver", "gpg --batch --passphrase {} -d a.gpg": "tulipriver", "keytool -storepass {} -list": "tulipriver",
+    "qpdf --password={} --decrypt a b": "tulipriver", "svn co https://h/r --username ada --password {}": "tulipriver", "cypher-shell -u neo4j -p {}": "tulipriver", "nmcli dev wifi connect Home password {}": "tulipriver", "sudo -S <<< '{}' ls": "tulipriver",
+    'gh secret set X -b"{}"': "hunter2horse", "/msg NickServ IDENTIFY {}": "hunter2", 'requests.get(u, auth=("ada", "{}"))': "tulipriver", 'server.login("a@b.c", "{}")': "Buttercup", "new NetworkCredential('ada', '{}')": "tulipriver",
+    'user.set_password("{}")': "tulipriver", '.withPassword("{}")': "tulipriver", "DBI->connect($dsn, 'ada', '{}')": "tulipriver", "page.fill('#password', '{}')": "tulipriver", 'props.setProperty("password", "{}");': "tulipriver",
+    'd.find_element(By.ID, "password").send_keys("{}")': "tulipriver", "echo {} | docker login --password-stdin r.example": "tulipriver",
     "mount -o user=ada,pass={} //h/s /m": "BlueSky77", "| Username | ada |\n| Password | {} |": "tulipriver", "* **User:** ada\n* **Password:** {}": "tulipriver", "- user: `ada`\n- password: `{}`": "tulipriver",
     "<tr><td>User</td><td>ada</td></tr><tr><td>Password</td><td>{}</td></tr>": "tulipriver", "RootUser: admin RootPass: {}": "tulipriver", 'String::from("x"); let password = String::from("{}");': "xK9$mP2vL", 'the root password is "{}".': "tulipriver",
 }  # fmt: skip
@@ -400,6 +408,9 @@ _CODE = (
     ("password = \"password\", password: 'string', const password = 'required'; password: 'Invalid', {{\"password\": \"userPassword\", \"pwd\": \"folder\"}}\n"
      "{{\"username\": \"Brukernavn\", \"password\": \"Losen\"}}, {{\"user\": \"{w}\", \"password\": \"<password>\"}}, {{\"host\": \"h\", \"password\": \"incorrect\"}}\n"
      "password = \"YOUR_PASSWORD\"; password => 'Wachtwoord', PASSWORD = \"PASSWORD\"; name: PASSWORD_FIELD\nvalue: visible\npass: \"shadow\", psk: \"ecdhe\"\n"
+     "mkdir -p output; mysql -p app; find . -print -prune; gcc -pthread -pedantic; az webapp create -p myplan; use --password option or --password prompt\n"
+     "auth(\"Basic\", \"realm\"), login(\"google\", redirect), credentials('aws', 'region'), setPassword(\"password\"), keyring.get_password(\"service\")\n"
+     "--password=PASSWORD --password=string; mysql -pPASSWORD; redis-cli -a password; unzip -P password; page.fill('#password', 'password')\n"
      "| Name | Default |\n| Username | none |\n| Password | required |\nserver=a;password=required; --set auth.password=default, -e db_password=example\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

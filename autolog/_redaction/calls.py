@@ -10,7 +10,7 @@ from autolog._redaction.names import is_jumbled, looks_random, suggests_secret
 from autolog._redaction.objects import is_drawn
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import QUOTE, QUOTED, Span, called
-from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier
+from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier, is_word
 
 #: Calls that connect to a database, as a user with a password, and calls that sign a token with a key.
 _ARGUMENT = rb"(?:[^()\"'`,\n]{0,60}|" + QUOTE + rb"[^\"'`\n]{0,120}" + QUOTE + rb")"
@@ -28,7 +28,7 @@ _CONNECT = tuple(
     for second in (rb"", rb"\s?,\s?(?:\d{1,5}|" + QUOTE + rb"[^\s\"'`]{1,64}" + QUOTE + rb")")
 )  # fmt: skip
 #: Calls whose arguments are always a database, a user and a password, so that it may be an ordinary word.
-_DATABASES = (b"getconnection", b"mysqli", b"mysqli_connect", b"new pdo")
+_DATABASES = (b"getconnection", b"mysqli", b"mysqli_connect", b"new pdo", b"dbi->connect")
 _SIGN = re.compile(_SIGNS + rb"[^()\n]{1,200}?,\s?" + QUOTED)
 
 
@@ -86,10 +86,16 @@ _IN_CHARACTERS = re.compile(_CHARACTERS)
 _QUOTED_BEFORE = re.compile(QUOTED + rb"\Z")
 
 
+#: Those calls whose only argument is a password, which may be a word of letters.
+_TAKE_ONE = (b"set_password", b"setpassword", b"withpassword", b"check_password", b"verify_password", b"hash_password")
+
+
 def _passed(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords among the arguments of such calls."""
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in (*_PASSED, _LOGIN_ENCODED)):
-        if is_chosen(text[slice(*found.span(1))].decode("latin-1")):
+        word = text[slice(*found.span(1))].decode("latin-1")
+        alone = lowered.endswith(_TAKE_ONE, 0, found.start()) and lowered[found.end() : found.end() + 1] == b")"
+        if is_chosen(word) or (alone and is_word(word)):
             yield found.span(1)
     for call in _IN_CHARACTERS.finditer(lowered):
         value = _last_quoted(lowered, call.start())

@@ -13,7 +13,7 @@ from autolog._redaction.letters import alternatives
 from autolog._redaction.names import holds_password, suggests_secret
 from autolog._redaction.signs import Signed, Signs
 from autolog._redaction.spans import AMPERSAND, IN_NAMES, MAYBE_QUOTE, QUOTE, WORD, Span
-from autolog._redaction.values import PLACEHOLDER, is_given
+from autolog._redaction.values import PLACEHOLDER, is_given, is_given_or_word, is_word
 
 _OPTIONS = (
     (rb"curl|etcdctl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}" + MAYBE_QUOTE +
@@ -21,15 +21,16 @@ _OPTIONS = (
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
-    (rb"oc login|az|rabbitmqadmin|hydra|racadm|rdesktop|vncviewer|mysqlsh", rb"-p[ =]?" + MAYBE_QUOTE + WORD),
+    (rb"oc login|cf login|az|rabbitmqadmin|hydra|racadm|rdesktop|vncviewer|mysqlsh", rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"ssh-keygen", rb"-[NP] " + MAYBE_QUOTE + WORD),
-    (rb"sshpass|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
+    (rb"sshpass|yt-dlp|ncftpput|ncftpget|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
-    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar|unrar", rb"-p" + MAYBE_QUOTE + WORD),
-    (rb"sqlcmd|osql|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
+    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7z[az]?|rar|unrar", rb"-(?:h?p)" + MAYBE_QUOTE + WORD),
+    (rb"skopeo", rb"--(?:src-|dest-)?creds[ =]" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{1,64}:" + WORD),
+    (rb"sqlcmd|tsql|osql|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
     (rb"mosquitto_passwd", rb"-[a-z]{0,3}b[a-z]{0,3} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
-    (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),
+    (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-[ws] " + MAYBE_QUOTE + WORD),
     (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),
     (rb"htpasswd", rb"-(?:[a-mo-zA-Z]{0,5}b[a-mo-zA-Z]{0,5} \S{1,200}|(?=[a-zA-Z]{0,9}n)[a-zA-Z]{0,5}b[a-zA-Z]{0,5})"
                   rb" \S{1,64} " + MAYBE_QUOTE + WORD),
@@ -46,6 +47,8 @@ _COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
 #: Commands whose argument is always a password, so that it may be an ordinary word.
 _ANY_WORD = frozenset({b"sshpass", b"curl", b"htpasswd", b"mongo", b"mongosh", b"mongodump", b"docker login",
                        b"podman login"})  # fmt: skip
+#: Commands of which some take no password as that option, so that a word of letters is none.
+_SOMETIMES = frozenset({b"az", b"hydra", b"mysqlsh", b"useradd", b"usermod", b"twine", b"certutil"})
 #: The greatest length of a command, in bytes; what follows is treated as the next one.
 _LONGEST = 4000
 
@@ -56,7 +59,9 @@ DASHED = (*WITH_P, b"snmp[a-z]{3,8}", b"lftp", b"security")
 
 
 #: The beginning of every such option: searching for it is faster than searching for the commands.
-_HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkKN]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
+_HINT = re.compile(
+    rb"-(?<=[ \t]-)(?:[uUapPwkKNs]|hp|-(?:proxy-)?user|-auth|-(?:src-|dest-)?creds|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )"
+)
 
 
 def _commands(text: bytes, _: bytes) -> Iterator[Span]:
@@ -81,7 +86,11 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
         option = next(option for names, option in _OPTION if names.fullmatch(match[1]))
         for value in option.finditer(text, match.end(), at):
             word = value[1].decode()
-            if is_given(word) or (match[1] in _ANY_WORD and PLACEHOLDER.match(word) is None):
+            if is_given(word) or (
+                PLACEHOLDER.match(word) is None
+                if match[1] in _ANY_WORD
+                else match[1] not in _SOMETIMES and is_word(word)
+            ):
                 yield value.span(1)
 
 
@@ -112,7 +121,8 @@ def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the values of `--password`, `--api-key` and the like in any command."""
     for found in _LONG_OPTION.finditer(text):
         name, value = found[1].decode(), found[2].decode()
-        if suggests_secret(name) and is_given(value) and (holds_password(name) or _TOKEN.fullmatch(value)):
+        given = is_given_or_word if text[found.end(1) : found.end(1) + 1] == b"=" and holds_password(name) else is_given
+        if suggests_secret(name) and given(value) and (holds_password(name) or _TOKEN.fullmatch(value)):
             yield found.span(2)
 
 
@@ -124,20 +134,25 @@ _PIPED = re.compile(
 
 def _piped(text: bytes, _: bytes) -> Iterator[Span]:
     """Find what is piped into a command that reads its password from standard input."""
-    yield from (found.span(1) for found in _PIPED.finditer(text) if is_given(found[1].decode()))
+    yield from (found.span(1) for found in _PIPED.finditer(text) if is_given_or_word(found[1].decode()))
 
 
 #: The searches for options of commands with their signs, and those for an undecoded body, which may have them in lists.
 IN_COMMANDS: tuple[Signed, ...] = (
-    ((rb"-(?<=[ \t]-)(?:[uapwkn]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
+    ((rb"-(?<=[ \t]-)(?:[uapwkns]|hp|-(?:proxy-)?user|-auth|-(?:src-|dest-)?creds|[a-z]{0,5}b[a-z]{0,5} )",),
+     _commands),
     ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd|(?=with-token))",), _piped),
 )  # fmt: skip
 #: The same signs for texts, each with the beginning of a word that may be a password. Options that are not named like a
 #: secret are left out: they would be the sign of 43 % of what is searched in manuals.
 _MAY_BE_ONE = MAYBE_QUOTE + rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&])"
 SIGNS_OF_OPTIONS = (
-    rb"-(?<=[ \t]-)(?:p |u [\"']?[\w.-]{1,32}:|[uapwkn][ =]?" + _MAY_BE_ONE +
-    rb"|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",
+    rb"-(?<=[ \t]-)(?:p |u [\"']?[\w.-]{1,32}[:%]|"
+    rb"h?p[\"']?(?!rint|ath|rune|thread|edantic|ort)[a-z]{5,40}(?![\w./=:-])|"
+    rb"[uapwkns][ =]?" + _MAY_BE_ONE + rb"|-(?:proxy-)?user|-auth|-(?:src-|dest-)?creds|[a-z]{0,5}b[a-z]{0,5} )",
+    rb"-c(?<=redis-c)li [^\n]{0,120}?-a ", rb"ps(?<=ldaps)earch [^\n]{0,160}?-w ",
+    rb"-p(?<=[ \t]-p)ass(?:in|out)? [\"']?pass:", rb"-k(?<= -k) [\"']?[a-z]{6,40}[\"'\s]",
+    rb"-(?<=--)(?=[\w-]{0,30}pass(?:word|wd|phrase)?=[\"']?[a-z]{6})",
     rb"-(?<=--)(?=[a-z][\w-]{2,40}+(?:[ =]|" + QUOTE + rb",\s?)" + _MAY_BE_ONE + rb")[\w-]{0,40}?" + IN_NAMES,
     rb"-(?:stdin|fd|with-token)",
 )  # fmt: skip

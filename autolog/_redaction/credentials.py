@@ -30,7 +30,7 @@ from autolog._redaction.statements import (
 )
 from autolog._redaction.tokens import OF_STANDARDS, key_blocks_in
 from autolog._redaction.tools import ALIAS, NETWORK, PASSPHRASE
-from autolog._redaction.values import is_any, is_chosen, is_given, is_identifier, is_word
+from autolog._redaction.values import is_any, is_chosen, is_given, is_given_or_word, is_identifier, is_word
 
 #: The contents of a quoted string.
 _QUOTED = QUOTE + rb"([^\s\"'`\\]{4,256})" + QUOTE
@@ -39,10 +39,6 @@ _BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
 
 def _is_distinct(value: str) -> bool:
     return is_chosen(value) and (not is_identifier(value) or looks_random(value))
-
-
-def _is_given_or_word(value: str) -> bool:
-    return is_given(value) or is_word(value)
 
 
 def _anything(_: str) -> bool:
@@ -54,16 +50,18 @@ _GIVEN = rb"[a-z._/:-]{0,256}+(?:" + AMPERSAND + rb"|[^\sa-z._/:\"'`\\;|&-])"
 #: Commands that take a password as an option, in addition to those in `places`.
 _DASHED: tuple[Place, ...] = (
     (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + MAYBE_QUOTE +
-     rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + WORD, is_given),
-    (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given),
-    *((pattern.pattern, is_given) for pattern in patterns(dict.fromkeys(
+     rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + WORD, is_given_or_word),
+    (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given_or_word),
+    *((pattern.pattern, is_given_or_word) for pattern in patterns(dict.fromkeys(
         WITH_P, rb"\b[^\n]{0,200}? -p " + MAYBE_QUOTE + WORD))),
-    (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + MAYBE_QUOTE + WORD, is_given),
-    (rb"lftp\b[^\n]{0,100}? -u " + MAYBE_QUOTE + rb"[^\s,]{1,64}," + WORD, is_given),
-    (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + MAYBE_QUOTE + WORD, is_given),
+    (rb"-(?<=[ \t]-)-?(?:src|dest)?(?:store|key|require)?pass(?:word|wd|phrase)? " + MAYBE_QUOTE + rb"([a-z]{6,64})" +
+     MAYBE_QUOTE + rb"(?=[ \t]{1,4}(?:-|[\w-]{0,60}[./:>|])|[ \t]{0,4}(?:\r?\n|\Z)|(?<=[\"'])[\]},])", is_word),
+    (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + MAYBE_QUOTE + WORD, is_given_or_word),
+    (rb"lftp\b[^\n]{0,100}? -u " + MAYBE_QUOTE + rb"[^\s,]{1,64}," + WORD, is_given_or_word),
+    (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + MAYBE_QUOTE + WORD, is_given_or_word),
     (rb"-(?<=[ \t]-)-?(?:src|dest)?(?:store|key|require)?pass(?:word|wd|phrase)? " + MAYBE_QUOTE + WORD, is_given),
-    (rb"secret set \w{1,80} (?:--body|-b)[ =]" + MAYBE_QUOTE + WORD, is_given),
-    (rb"securestring (?:-string )?" + _QUOTED, is_given),
+    (rb"secret set \w{1,80} (?:--body|-b)[ =]?" + MAYBE_QUOTE + WORD, is_given_or_word),
+    (rb"securestring (?:-string )?" + _QUOTED, is_given_or_word),
 )  # fmt: skip
 #: The password of a database's user, as in `IDENTIFIED BY '...'`, perhaps after the way in which it is checked.
 _BY = rb"(?: with [^\s]{1,40})? by "
@@ -80,6 +78,13 @@ _CALLS = b"|".join(called(_NAMES_OF_CALLS, gap) for gap in (b"", b"=", rb"\s", r
 _CALL = (
     rb"\((?=\s?" + QUOTE + rb")(?:" + _CALLS + rb")\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE +
     rb"\s?,\s?(?:some\()?" + _QUOTED
+)  # fmt: skip
+#: The same of calls and tuples that only take a user and a password, which may then be a word of letters.
+_LOGIN_CALL = (
+    rb"\((?=\s?" + QUOTE + rb")" + called((
+        b"auth", b"auth=", b"auth = ", b".login", b"networkcredential", b"passwordcredentials", b"passwordauthentication"
+    )) + rb"\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + QUOTE + rb"([a-z]{6,64})" + QUOTE +
+    rb"(?=\.|\s?,?\s?[)\n])"
 )  # fmt: skip
 #: The same with a variable for the user: `login(user, "p4ss!")`.
 _CALL_OF_USER = (
@@ -110,23 +115,24 @@ _PLACES: tuple[SignedPlaces, ...] = (
     (_IDENTIFIED, ((rb"identified" + _BY + _QUOTED, is_any), (rb"identified" + _BY + WORD, is_chosen))),
     # Commands
     ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass(?:word|wd|phrase)?) " +
-      MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
+      MAYBE_QUOTE + rb"(?:" + _GIVEN + rb"|[a-z]{6,64}(?:[\s\"'\\]|\Z))|-body|b" + QUOTE + rb"|asplaintext)",
       rb"-(?<=impacket-)"), _DASHED),
     ((rb"/user:(?<=[ \tnrt]/user:)", rb"/add\b(?<=[ \tnrt]/add)"),
-     ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )(?!/)" + WORD, is_given),
+     ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )(?!/)" + WORD, is_given_or_word),
       (rb"net user \S{1,64} " + WORD, is_any))),
     ((rb"/p(?:ass)?:",),
-     ((rb"/(?<=\s/)pass:" + MAYBE_QUOTE + WORD, is_given),
-      (rb"rdp [^\n]{0,100}?/p:" + MAYBE_QUOTE + WORD, is_given))),
+     ((rb"/(?<=\s/)pass:" + MAYBE_QUOTE + WORD, is_given_or_word),
+      (rb"rdp [^\n]{0,100}?/p:" + MAYBE_QUOTE + WORD, is_given_or_word))),
     ((rb"plus (?<=sqlplus )",),
-     ((rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
+     ((rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),
+      (rb"sqlplus (?:-\w{1,9} )?" + MAYBE_QUOTE + rb"[\w$.]{1,64}/([a-z]{6,64})@", is_word))),
     ((_READS,),
      ((rb"(?:echo|printf) (?:-[ne]{1,2} )?" + MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + WORD + MAYBE_QUOTE + rb" ?" +
        _READS, is_any),)),
     ((rb"<(?<=chpasswd <<<)(?= ?" + MAYBE_QUOTE + rb"\w{1,32}:)",),
-     ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given),)),
+     ((rb"chpasswd <<< ?" + MAYBE_QUOTE + rb"[\w.-]{1,32}:" + WORD, is_given_or_word),)),
     # Code: a user and a password in one call
-    ((_CALL, _CALL_OF_USER), ((_CALL, is_given), (_CALL_OF_USER, _is_distinct))),
+    ((_CALL, _CALL_OF_USER), ((_CALL, is_given), (_CALL_OF_USER, _is_distinct), (_LOGIN_CALL, is_word))),
     # Password hashes and keys
     ((rb"\$(?:1|2[abxy]|5|6|y|apr1|argon2|pbkdf2)",),
      ((rb"(\$(?:1|2[abxy]|5|6|y|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,10})\$[\w./+=,$-]{20,200})", _anything),)),
@@ -180,7 +186,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
     if b"variable " in lowered or b"define(" in lowered:
         for found in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _PAIRS):
             name, value = found[1].decode("latin-1"), found[2].decode("latin-1")
-            if (names_secret(name) and is_given(value)) or is_named_secret(name, value, _is_given_or_word):
+            if (names_secret(name) and is_given(value)) or is_named_secret(name, value, is_given_or_word):
                 yield found.span(2)
 
 

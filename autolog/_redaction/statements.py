@@ -15,7 +15,7 @@ from autolog._redaction.objects import is_named_secret
 from autolog._redaction.signs import Signed
 from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, QUOTED, WORD, Span
 from autolog._redaction.tools import OF_TOOLS
-from autolog._redaction.values import is_chosen, is_given, is_identifier, is_strong
+from autolog._redaction.values import is_chosen, is_given, is_identifier, is_strong, is_word
 
 #: An SQL statement up to its rows, with the names of its columns; a row with its values; and a value.
 _INSERT = re.compile(rb"insert (?:ignore )?into [^\s()]{1,80}\s{0,4}\(([^()]{1,600})\)\s{0,8}values?(?=\s{0,8}\()")
@@ -187,6 +187,8 @@ _CALL_BEFORE = re.compile(
     + QUOTE
     + rb"[\w.#=\[-]{0,60}\Z"
 )
+#: A call that sets what it takes, so that it may be a word of letters.
+_SETS = re.compile(rb"(?:\.fill|\.type|setproperty|\.put|setitem|by\.\w{1,9}, ?|setenv|putenv)\(?[^\n()]{0,60}\Z")
 #: A password before its name, and one after its user: `use p4ss! as the password`, `user ada, password p4ss!`.
 _AS_THE = rb"s (?<= as )(?:(?:the|my|your|our|a|its) (?:\w{1,20} ){0,2})?"
 _AS = re.compile(
@@ -219,7 +221,11 @@ def beside_names(text: bytes, lowered: bytes) -> Iterator[Span]:
         else:
             found = name if _CALL_BEFORE.search(lowered, max(0, name.start() - 200), name.start()) else None
         group = found.lastindex if found else None
-        if found and group and is_chosen(text[slice(*found.span(group))].decode("latin-1")):
+        value = text[slice(*found.span(group))].decode("latin-1") if found and group else ""
+        sets = (
+            _SETS.search(lowered, max(0, name.start() - 100), name.start()) if value and not is_chosen(value) else None
+        )
+        if found and group and (is_chosen(value) or (sets and is_word(value))):
             yield found.span(group)
 
 

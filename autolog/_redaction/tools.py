@@ -6,7 +6,7 @@ from autolog._redaction.calls import USER_AND_PASSWORD
 from autolog._redaction.names import looks_random
 from autolog._redaction.signs import Signed, SignedPlaces, searches_for
 from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, QUOTED, WORD
-from autolog._redaction.values import is_any, is_chosen, is_given
+from autolog._redaction.values import is_any, is_chosen, is_given, is_given_or_word
 
 #: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
 _HASHED = rb"[:_][\w:]{2,30}\$[\w./+=-]{1,64}\$[\w./+=$-]{20,200})"
@@ -53,12 +53,12 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
     ((rb"_userpwd",), ((USER_AND_PASSWORD, is_given),)),
     ((rb"_user (?:(?<= add_user )|(?<= authenticate_user ))", rb"_password (?<= change_password )"),
      ((rb"rabbitmqctl [^\n]{0,60}?(?:add_user|change_password|authenticate_user) \S{1,64} " + MAYBE_QUOTE + WORD,
-       is_given),)),
-    ((NETWORK,), ((rb"nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk) " + MAYBE_QUOTE + WORD, is_given),)),
+       is_given_or_word),)),
+    ((NETWORK,), ((rb"nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk) " + MAYBE_QUOTE + WORD, is_given_or_word),)),
     ((PASSPHRASE,),
      ((rb"wpa_passphrase (?:\S{1,64}|" + QUOTE + rb"[^\"'`\n]{1,64}" + QUOTE + rb") " + MAYBE_QUOTE + WORD,
-       is_given),)),
-    ((ALIAS,), ((rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),)),
+       is_given_or_word),)),
+    ((ALIAS,), ((rb"mc alias set \S{1,64} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD, is_given_or_word),)),
     ((rb"-(?<=rootpw -)-\w",), ((rb"rootpw (?:--\w{1,12} ){1,3}" + MAYBE_QUOTE + WORD, is_given),)),
     ((rb":(?<=request:)(?= pass )",), ((rb"request: pass " + WORD, is_given),)),
     ((rb":(?<=request command:)(?= pass)",),
@@ -84,12 +84,13 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
     ((rb"-pass (?<=auth-pass )",), ((rb"auth-pass \S{1,64} " + MAYBE_QUOTE + WORD, is_any),)),
     ((rb"key (?<=isakmp key )", rb"-key (?<=pre-shared-key )", rb"-key (?<=authentication-key )",
       rb"-key (?<=digest-key )\d", rb"key (?<=-server key )", rb"psk (?<=wpa-psk )"), ((_DEVICE_KEYS, is_given),)),
-    ((rb"<<< ?[^\s<>=]",), ((_HERE, is_given),)),
+    ((rb"<<< ?[^\s<>=]",), ((_HERE, is_given_or_word),)),
     ((rb"pdp (?<=expdp )", rb"pdp (?<=impdp )", rb"sqlldr ", rb"get (?<=rman target )"),
      ((rb"(?:expdp|impdp|sqlldr|rman target) " + MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
     ((rb"-basic\.(?<=http-basic\.)",), ((rb"http-basic\.\S{1,60} \S{1,64} " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"-token\.(?<=pypi-token\.)",), ((rb"pypi-token\.\S{1,60} " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"-plaintext[ =]",), ((rb"hash-password [^\n]{0,60}?--plaintext[ =]" + MAYBE_QUOTE + WORD, is_given),)),
+    ((rb"kserv (?<=nickserv )identify ",), ((rb"kserv identify (?:[\w-]{1,32} )?" + WORD, is_given),)),
     ((rb"gntool (?<=signtool )",), ((rb"signtool [^\n]{0,160}?/p " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"bw (?:unlock|login )",), ((rb"bw (?:unlock|login \S{1,80}) " + MAYBE_QUOTE + WORD, is_given),)),
     ((rb"password for (?<=set password for )",), ((rb"set password for [^\n=]{1,80}= ?" + QUOTED, is_given),)),

@@ -30,7 +30,7 @@ _TALKS = re.compile(
     r"masked|redact|visible|strength|strong\Z|number|text\Z|check|button|label|numeric|repository|(?<!mon)key\Z|code\Z|"
     r"chars?\Z|value|change|reset|expire|locked|disabled|enabled|plain|clear|match|column|short\b|please|enter\b|type\Z|"
     r"kind\Z|name\Z|bearer|basic\Z|public|private|internal|search|return|custom|system|manual|forgot|provided|"
-    r"specified|generated|reserved|confirm|inherit|ignore|neutral|something|nothing|whatever|anything"
+    r"specified|generated|instead|reserved|confirm|inherit|ignore|neutral|something|nothing|whatever|anything"
 )
 
 
@@ -45,6 +45,11 @@ def is_word(value: str) -> bool:
         and is_any(value)
         and not _TALKS.search(value)
     )
+
+
+def is_given_or_word(value: str) -> bool:
+    """Return whether a word may be a password at a place that most often has one, as in a command's option."""
+    return is_given(value) or is_word(value)
 
 
 def is_label(value: str) -> bool:

@@ -168,7 +168,7 @@ HOSTILE = (
     "hmac('", 'hmac("a",', '%s","', 'key %s","', "a:b@c.d ", "a:b1@", "--from-literal=a", "_userpwd,'a:", "django-insecure-", "wifi.begin('a','", "a  b", "psk ", "pw  ", "apt\tpw\n", "key - ", '"kind":"Secret",',
     "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "my key ", "}}", "password for a.b c ", "aAaAaAaA", "a  pw\n", "=input_value='", "\nkey\n  a=input_value='a1", "AKIA" + "IOSFODNN7EXAMPLE ", 'key id="a" ', "my a b ", "key(\"",
     "&quot;", "&amp;quot;", "&", "clé ", "d'acc", "ключ ", "密码", "password?\n", "password\n", "password? a: ", "user: a\npassword: ", "log in as a/", "password 'abcd",
-    "user a password '", "bot('", "login(a,'", "client('a','", "key: 'a", "?a=", "a@b:", "password (a) ", "key to ", "chave a ", "pw\n1", "a@b.c / ", "phrase is a ", "<input a=b ", 'a@b.c","', "user, password = 'a', '", "password ~ ", "argon2.hash('", "password? a: it's ",
+    "user a password '", "bot('", "login(a,'", "client('a','", "key: 'a", "?a=", "a@b:", "password (a) ", "key to ", "chave a ", "pw\n1", "a@b.c / ", "phrase is a ", "<input a=b ", 'a@b.c","', "user, password = 'a', '", "password ~ ", "argon2.hash('", 'password="abcdef ', "user=a pass ", "server=a;", " -e a", "-p abcdef ", "redis-cli ", "ldapsearch ", " --password abcdef", 'auth=("a", "', ".fill('#password',", "password? a: it's ",
 )  # fmt: skip
 
 
