@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 30) -> T:
+def until(condition: Callable[[], T], seconds: float = 120) -> T:
     """Wait until a condition is true, and return its value; fail after this many seconds."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -88,7 +88,7 @@ def test_a_mood_that_passes(mood: str, server: Live, tmp_path: Path, thorough: b
         backend.feel(mood)
         wait_for_line(process, str(count - count // 6))
         backend.feel("well")
-        until(lambda: server.store.count(Query()) == count, 60)
+        until(lambda: server.store.count(Query()) == count)
         process.kill()
         _, stderr = process.communicate()
     assert server.names() == sorted(map(str, range(count)))
@@ -112,8 +112,8 @@ WAYS = {
 )
 def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, tmp_path: Path) -> None:
     end, started = WAYS[way], time.monotonic()
-    expected = run(end, tmp_path).returncode
-    usual = time.monotonic() - started  # the time of an empty program, on a machine this busy
+    expected = run("import autolog\n" + end, tmp_path).returncode
+    usual = time.monotonic() - started  # the time of a program that records nothing, on a machine this busy
     with moody(server, mood) as backend:
         process = program(
             textwrap.dedent("""
@@ -131,7 +131,10 @@ def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, t
         process.communicate(timeout=20)
         took = time.monotonic() - started
         assert process.returncode == expected
-        assert took < 2.6 + 2 * usual, (took, usual)  # 2 seconds, plus an allowance for a busy machine
+        assert took < 2.6 + 4 * usual, (
+            took,
+            usual,
+        )  # 2 seconds, plus an allowance for a busy machine; a request has 10
         backend.feel("well")
         run("import autolog\nwith autolog.span('next'): pass\nautolog.flush(10)", tmp_path, **shipping(backend))
     assert server.names() == sorted([*map(str, range(200)), "last", "next"])
@@ -141,8 +144,10 @@ def test_the_next_start_resends_without_a_call_of_its_own(server: Live, tmp_path
     with moody(server, "refuse") as backend:
         run("import autolog\nwith autolog.span('a'): pass", tmp_path, **shipping(backend))
         backend.feel("well")
-        run("import autolog, time\nautolog.patch()\ntime.sleep(1)", tmp_path, **shipping(backend))
-    assert server.names() == ["a"]
+        process = program("import autolog, time\nautolog.patch()\ntime.sleep(600)", tmp_path, **shipping(backend))
+        until(lambda: server.names() == ["a"])
+        process.kill()
+        process.communicate()
 
 
 def test_several_processes_share_what_is_left(server: Live, tmp_path: Path) -> None:
@@ -730,7 +735,7 @@ def test_celery(server: Live, tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         run("import tasks\nfor number in range(30): tasks.work.delay(number)", tmp_path)
-        until(lambda: server.names().count("work") == 30, 60)
+        until(lambda: server.names().count("work") == 30)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

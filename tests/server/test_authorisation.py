@@ -221,21 +221,21 @@ def test_a_key_is_refused_once_it_has_expired(server: Live, route: Route, expire
 
 @pytest.fixture(scope="module")
 def expired(server: Live) -> str:
-    end = datetime.now(UTC) + timedelta(seconds=4)
+    end = datetime.now(UTC) + timedelta(seconds=8)
     key = new_key(server, "alpha", ALL_SCOPES, end)
     with client(server, key) as session:
         assert session.get("/api/v1/records/rec-a").status_code == 200
-    time.sleep(4.1)
+    time.sleep(8.1)
     return key
 
 
 def test_a_session_ends_with_its_key(server: Live) -> None:
-    end = datetime.now(UTC) + timedelta(seconds=4)
+    end = datetime.now(UTC) + timedelta(seconds=8)
     key = new_key(server, "alpha", ["read"], end)
     with client(server) as browser:
         assert browser.post("/ui/login", data={"key": key}).status_code == 303
         assert browser.get("/ui/log/rec-a").status_code == 200
-        time.sleep(4.1)
+        time.sleep(8.1)
         answer = browser.get("/ui/log/rec-a")
         assert answer.status_code == 303
         assert CONTENT not in answer.text
