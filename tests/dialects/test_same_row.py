@@ -140,9 +140,9 @@ ODD = [None, True, -1, 2**70, 1e400, "", "\x00\ud800", "[" * 600, [], [[None]], 
 
 
 @pytest.mark.parametrize("sender", ["genai", "codex", "litellm", "langsmith", "langfuse"])
-def test_whatever_stands_in_a_field_is_no_failure_of_ours(server: Server, sender: str) -> None:
+def test_whatever_stands_in_a_field_is_no_failure_of_ours(server: Server, sender: str, thorough: bool) -> None:
     path, body = SENDERS[sender]
-    for place in places(body):
-        for odd in ODD:
+    for number, place in enumerate(places(body)):
+        for odd in ODD if thorough else ODD[number % 3 :: 3]:  # in every field a third of the values, in turn
             answer = server.call("POST", path, replaced(body, place, odd))
             assert answer.status_code < 500, (place, odd, answer.text)
