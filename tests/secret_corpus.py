@@ -294,6 +294,8 @@ SHORT = {
     '<property name="password" value="{}"/>': "tulipriver", '<user name="a" password="{}" roles="x"/>': "tulipriver", '{"env": {"PGPASSWORD": "{}"}}': "tulipriver", '{"name": "DB_PASSWORD", "value": "{}"}': "tulipriver",
     'export PGPASSWORD="{}"': "Buttercup", 'variable "db_password" {\n  type = string\n  default = "{}"\n}': "tulipriver", "- name: DB_PASSWORD\n  value: {}": "tulipriver", "Server=s;Database=d;Password={};": "tulipriver",
     "User Id=sa;Password={};": "tulipriver", "ansible-playbook site.yml -e ansible_password={}": "tulipriver", "terraform apply -var 'db_password={}'": "tulipriver", 'psk="{}"': "tulipriver",
+    "requirepass {}": "tulipriver", "bindpw {}": "tulipriver", "CONFIG SET requirepass {}": "tulipriver", "url,username,password\na.example,ada,{}\n": "tulipriver", "| User | Password |\n|---|---|\n| ada | {} |": "tulipriver",
+    "FLWSECK_TEST-{}": "9f2c4e1ab07d", "my BTC key {} ok": "5" + "JQrCCSKMLiRZxfQmnZ34ahPTHJT" + "AYgwKRqStWsd14ubHP6FZ7Y", "1Password ops_eyJ{}": "aB3+/xQ9" * 10,
     "mysql -uroot -p{} app": "tulipriver", "mysqldump -u root -p{} shop > s.sql": "Buttercup", "redis-cli -h c -a {} ping": "tulipriver", "openssl rsa -in k -passin pass:{} -out p": "tulipriver", "unzip -P {} a.zip": "Buttercup",
     "7z x a.7z -p{}": "tulipriver", "rar a -hp{} a.rar d": "tulipriver", "smbclient //h/s -U ada%{}": "tulipriver", "ldapsearch -x -D cn=a -w {} -b x": "tulipriver", "sqlcmd -S h -U sa -P {}": "tulipriver", "tsql -S h -U sa -P {}": "hunter2",
     "ldappasswd -D cn=a -s {} uid=b": "hunter2", "skopeo copy --src-creds ada:{} docker://a docker://b": "tulipriver", "cf login -u ada -p {}": "hunter2", "net use Z: \\\\h\\s /user:D\\ada {}": "tulipriver", "xfreerdp /v:h /u:ada /p:{}": "tulipriver",
@@ -411,6 +413,7 @@ _CODE = (
      "mkdir -p output; mysql -p app; find . -print -prune; gcc -pthread -pedantic; az webapp create -p myplan; use --password option or --password prompt\n"
      "auth(\"Basic\", \"realm\"), login(\"google\", redirect), credentials('aws', 'region'), setPassword(\"password\"), keyring.get_password(\"service\")\n"
      "--password=PASSWORD --password=string; mysql -pPASSWORD; redis-cli -a password; unzip -P password; page.fill('#password', 'password')\n"
+     "| User | Password |\n|---|---|\n| ada | required |\n\nrequirepass password\nbindpw secret\n"
      "| Name | Default |\n| Username | none |\n| Password | required |\nserver=a;password=required; --set auth.password=default, -e db_password=example\n"),
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip

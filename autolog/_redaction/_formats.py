@@ -51,7 +51,7 @@ _CLOUDS = (
     r"sb_secret_[\w-]{20,}",
     r"pscale_(?:tkn|pw|oauth)_[\w.-]{30,}", r"dapi[0-9a-f]{32}(?:-\d)?", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
     r"hv[sbr]\.[\w-]{24,}", r"pul-" + _HEX40, r"tskey-[a-z]+-[\w-]{10,}",
-    r"ops_eyJ[\w-]{60,}", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}", r"NRAK-[A-Z0-9]{27}", r"NRII-[\w-]{30,}",
+    r"ops_eyJ[\w+/-]{60,}", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}", r"NRAK-[A-Z0-9]{27}", r"NRII-[\w-]{30,}",
     r"cf(?:k|ut|at)_[\w-]{40,}", r"dt0[a-z]\d{2}\.[A-Z0-9]{8,24}\.[A-Z0-9]{64}", r"napi_[a-z0-9]{40,}",
     r"rnd_[A-Za-z0-9]{28,}", r"sha256~[\w-]{43}", r"AKCp[A-Za-z0-9]{60,}", r"A3-[A-Z0-9]{6}-[A-Z0-9-]{26,}",
     r"amzn\.mws\." + _UUID, r"amzn1\.oa2-cs\.v1\." + _HEX64, r"AQVN[\w-]{35,}", r"ico-[A-Za-z0-9]{32}",
@@ -109,7 +109,7 @@ _SERVICES = (
     r"pat-(?:na|eu)\d-" + _UUID, r"sl\.(?:u\.)?[\w-]{100,}", r"EAA[A-Za-z0-9]{80,}",
     r"tfp_[\w-]{40,}", r"fio-u-[\w-]{60,}", r"duffel_(?:live|test)_[\w-]{40,}", r"phc_[A-Za-z0-9]{40,}",
     r"phx_[A-Za-z0-9]{40,}", r"xkeysib-" + _HEX64 + r"-[A-Za-z0-9]{16}", r"xsmtpsib-" + _HEX64 + r"-[A-Za-z0-9]{16}",
-    r"FLWSECK(?:_TEST)?-[\w-]{16,}", r"pdl_(?:live|sdbx)_apikey_[a-z0-9]{20,}+_\w{20,}",
+    r"FLWSECK(?:_TEST)?-[\w-]{12,}", r"pdl_(?:live|sdbx)_apikey_[a-z0-9]{20,}+_\w{20,}",
     r"polar_(?:oat|pat)_[A-Za-z0-9]{40,}", r"xnd_(?:production|development)_[A-Za-z0-9]{40,}", r"sdk-" + _UUID,
     r"signkey-(?:prod|test|branch)-" + _HEX64, r"tr_(?:prod|dev|stg|preview)_[A-Za-z0-9]{20,}", r"bxt_[A-Za-z0-9]{36,}",
     r"dvc_(?:server|client|mobile)_[0-9a-f]{8}_[0-9a-f]{4,}_\w{12,}", r"configcat-(?:sdk-1|proxy)/[\w-]{22}/[\w-]{22}",
@@ -121,6 +121,7 @@ _SERVICES = (
     r"dnkey-[A-Z0-9=_-]{26}-[A-Z0-9=_-]{52}", r"hooks\.zapier\.com/hooks/catch/\d{4,12}/[a-z0-9]{6,12}",
     r"token-[a-z0-9]{5}:[a-z0-9]{54}", r"infura\.io/(?:ws/)?v3/" + _HEX32, r"g\.alchemy\.com/v2/[\w-]{32}",
     *(kind + r"[1-9A-HJ-NP-Za-km-z]{51}(?![A-Za-z0-9+/=])" for kind in "KL"),  # Bitcoin
+    *(kind + r"[1-9A-HJ-NP-Za-km-z]{49}(?![A-Za-z0-9+/=])" for kind in ("5H", "5J", "5K")),
     r"api-" + _UUID, r"cal_live_" + _HEX32, r"bb_live_[\w-]{20,}", r"secret-(?:live|test)-[\w=-]{30,}",
 )  # fmt: skip
 

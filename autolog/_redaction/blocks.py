@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from autolog._redaction.names import holds_password, suggests_secret
 from autolog._redaction.objects import is_named_secret
 from autolog._redaction.spans import MAYBE_QUOTE, PASSWORD, Span
-from autolog._redaction.values import is_chosen
+from autolog._redaction.values import is_chosen, is_label, is_word
 
 
 def blocks_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -112,6 +112,10 @@ _SEPARATORS = (b"|", b"\t", b";", b",")
 _NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
 
 
+#: Columns of users, beside which a password may be a word of letters.
+_USERS = frozenset({"user", "username", "user name", "user_name", "login", "email"})
+
+
 def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the cells of a table's columns of passwords, keys or tokens."""
     for head in _HEADS:
@@ -137,6 +141,7 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
         columns = [number for number, name in enumerate(names) if _may_be_secret(name)]
         if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
             continue
+        of_user = not _USERS.isdisjoint(names)
         while columns and at < len(text):
             line = text[at : _line_end(text, at)]
             cells = line.split(separator)
@@ -147,7 +152,9 @@ def _columns_under(header: re.Pattern[bytes], text: bytes, lowered: bytes) -> It
                 break
             for number in columns:
                 start = at + sum(len(cell) + 1 for cell in cells[:number])
-                if is_named_secret(names[number], _cell(cells[number]), is_chosen):
+                cell = _cell(cells[number])
+                letters = of_user and holds_password(names[number]) and is_word(cell) and not is_label(cell)
+                if letters or is_named_secret(names[number], cell, is_chosen):
                     yield start, start + len(cells[number])
             at += len(line) + 1
 

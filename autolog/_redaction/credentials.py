@@ -82,7 +82,8 @@ _CALL = (
 #: The same of calls and tuples that only take a user and a password, which may then be a word of letters.
 _LOGIN_CALL = (
     rb"\((?=\s?" + QUOTE + rb")" + called((
-        b"auth", b"auth=", b"auth = ", b".login", b"networkcredential", b"passwordcredentials", b"passwordauthentication"
+        b"auth", b"auth=", b"auth = ", b".login", b"networkcredential", b"passwordcredentials",
+        b"passwordauthentication",
     )) + rb"\s?" + QUOTE + rb"[^\s\"'`\\]{1,64}" + QUOTE + rb"\s?,\s?(?:some\()?" + QUOTE + rb"([a-z]{6,64})" + QUOTE +
     rb"(?=\.|\s?,?\s?[)\n])"
 )  # fmt: skip
@@ -156,6 +157,8 @@ _LINE_PATTERN = re.compile(
     rb"(?:\A|(?<=[\n\"])|(?<=\\n))" + _LINE + MAYBE_QUOTE + WORD + MAYBE_QUOTE +
     rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
 )  # fmt: skip
+#: The beginnings of such lines in which nothing but a password stands, so that it may be a word of letters.
+_ONLY_SET = (b"requirepass ", b"config set requirepass ", b"masterauth ", b"bindpw ", b"rootpw ", b"rcon_password ")
 #: The words that occur in such a line, and how many bytes before them the line may begin.
 _WORDS_IN_LINES = (b"auth", b"login", b"pass", b"password", b"indpw", b"rootpw", b"secret")
 _LINE_WORDS = tuple(patterns(dict.fromkeys(_WORDS_IN_LINES, b" ")))
@@ -171,7 +174,8 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
         if line is None:
             continue
         value = text[slice(*line.span(1))].decode("latin-1")
-        if is_chosen(value) or (b"auth plain " in line[0] and is_login(value)):
+        set_ = line[0].lstrip().startswith(_ONLY_SET) and is_word(value)
+        if is_chosen(value) or set_ or (b"auth plain " in line[0] and is_login(value)):
             yield line.span(1)
 
 
