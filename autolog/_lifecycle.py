@@ -74,8 +74,8 @@ class Worker(Protocol):
         """Flush for up to `at_most` seconds, and give up early after `patience` seconds without progress."""
         ...
 
-    def drain(self, timeout: float) -> Any:
-        """Finish all pending work, within `timeout` seconds."""
+    def finish(self, timeout: float) -> Any:
+        """Finish all pending work, within `timeout` seconds, and note what is lost."""
         ...
 
     def close(self, timeout: float) -> Any:
@@ -291,7 +291,7 @@ def _flush_all(end: bool) -> None:
                 stuck = not worker.flush_while_progressing(deadline - monotonic() - reserved, READ_TIMEOUT)
                 deadline = max(deadline, monotonic() + reserved + SEND_TIMEOUT)
             left = 0.05 if stuck else max(0.05, deadline - monotonic() - reserved)
-            worker.close(left) if end else worker.drain(left)
+            worker.close(left) if end else worker.finish(left)
 
 
 #: Whether the program's exit has begun; records made from then on are delivered on the calling thread.

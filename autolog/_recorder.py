@@ -73,6 +73,8 @@ class Recorder(Patching):
         if self._diverted is None:
             for target in assembly.targets(config):
                 assembly.open_target(target).close()
+        for queue in self._workers()[:1]:  # spans that are not yet records cannot be saved anywhere
+            queue.flush_while_progressing(2.0, _lifecycle.READ_TIMEOUT)
         self._close_queues(2.0)
         self._adopt(config)
 
@@ -150,8 +152,7 @@ class Recorder(Patching):
 
         make_budget = None
         if budget is not None:
-            limit = self.budget(budget).limit
-            make_budget = functools.partial(self.budget, limit)
+            make_budget = functools.partial(self.budget, self.budget(budget).limit)
         options = name, kind, capture_input, capture_output, make_budget
         if function is None:
             return lambda given: decorate(given, self._emit, *options)

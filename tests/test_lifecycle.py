@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lines import Sink, make, put
+from lines import Sink, journal_in, make, put
 
 import autolog
 from autolog import _lifecycle
@@ -818,6 +818,29 @@ def test_exits(way: str, tmp_path: Path) -> None:
     end, expected = EXITS[way]
     code, names, _ = named(f"import autolog\nwith autolog.span('s'): pass\n{end}\n", tmp_path)
     assert (code, names) == (expected, ["s"])
+
+
+def test_losses_are_noted_before_a_sudden_end(tmp_path: Path) -> None:
+    line = make(Sink(), journal=journal_in(tmp_path))
+    line.delivery._drop("queue full", 2)
+    flush_all(end=False)
+    assert [(loss["reason"], loss["count"]) for loss in journal_in(tmp_path).losses()] == [("queue full", 2)]
+    line.close(5)
+
+
+def test_configure_waits_until_all_calls_are_read(tmp_path: Path) -> None:
+    _, names, _ = named(
+        """
+        import autolog, time
+        autolog.configure(redact=lambda record: time.sleep(0.05) or record)
+        for number in range(70):
+            with autolog.span(str(number)): pass
+        autolog.configure(redact=None)
+        """,
+        tmp_path,
+        silent=False,
+    )
+    assert len(names) == 70
 
 
 def test_exit_closes_every_queue() -> None:

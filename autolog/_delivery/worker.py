@@ -245,6 +245,12 @@ class Worker:
             self.abandon()
         return done
 
+    def finish(self, timeout: float) -> bool:
+        """Drain, and note what is lost; return False if pending items had to be abandoned."""
+        done = self.drain(timeout)
+        self.note_losses()
+        return done
+
     def keep_at_once(self) -> None:
         """Put work on disk, from now on, before returning to those who hand it over: for the queue, which has many."""
 
