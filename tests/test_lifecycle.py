@@ -429,7 +429,7 @@ def test_a_signal_during_the_last_flush_costs_no_record(way: str, tmp_path: Path
         silent=False,
     )
     assert len(names) == 800
-    assert took < 10
+    assert took < 60
 
 
 @pytest.mark.parametrize("first", ["", "with autolog.span('early'): pass"])

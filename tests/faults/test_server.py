@@ -145,7 +145,7 @@ def test_somebody_holds_the_lock(tmp_path: Path) -> None:
         started = time.monotonic()
         assert server.get("/api/v1/records") == 200
         assert server.get("/health") == 200
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 9
         lock.execute("COMMIT")
         for thread in threads:
             thread.join()
@@ -192,7 +192,7 @@ def test_idle_and_slow_connections_keep_nobody_out(tmp_path: Path) -> None:
             idle.append(connection)
         started = time.monotonic()
         assert post(server.url, ["among many"]).status_code == 200
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 12
         assert server.memory() < 400 * 2**20
         for connection in idle:
             connection.close()
