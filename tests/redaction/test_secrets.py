@@ -188,6 +188,7 @@ def test_twice_the_text_takes_twice_the_time(unit: str, kind: str, thorough: boo
         return time.process_time() - started
 
     # Four times the text; a quadratic search takes sixteen times as long. What is quick has no need of a comparison.
-    if taken(4 * length) >= 0.05:
+    took = taken(4 * length)
+    if took >= 0.05:
         limit = 3 * 4 * min(taken(length) for _ in range(3)) + 0.05
-        assert any(taken(4 * length) < limit for _ in range(3))
+        assert took < limit or any(taken(4 * length) < limit for _ in range(2))
