@@ -73,9 +73,7 @@ class Recorder(Patching):
         if self._diverted is None:
             for target in assembly.targets(config):
                 assembly.open_target(target).close()
-        for queue in self._workers()[:1]:  # spans that are not yet records cannot be saved anywhere
-            queue.flush_while_progressing(2.0, _lifecycle.READ_TIMEOUT)
-        self._close_queues(2.0)
+        self._finish_queues(2.0)
         self._adopt(config)
 
     def _adopt(self, config: Config) -> None:
@@ -247,8 +245,7 @@ class Recorder(Patching):
         """
         from autolog._display.page import page_of
 
-        if self._queue is None:
-            self._open_queue()
+        self._open_queue()
         self.flush()
         return page_of(self._store, record_id)
 
@@ -317,7 +314,7 @@ class Recorder(Patching):
             yield
         finally:
             self._diverted = before
-            self._close_queues(10.0)
+            self._finish_queues(10.0)
             self._queue = kept
 
     # Internals
@@ -342,9 +339,7 @@ class Recorder(Patching):
         return config
 
     def _emit(self, span: Span) -> None:
-        queue = self._queue
-        if queue is None:
-            queue = self._open_queue()
+        queue = self._queue or self._open_queue()
         if self._enabled:
             queue.put(span)
 
@@ -355,8 +350,7 @@ class Recorder(Patching):
     def _open_queue(self) -> Queue:
         with _lifecycle.opening, _lifecycle.signals_deferred():
             config = self._current_config()
-            if self._queue is None:  # adopting the configuration, or another thread, may have opened it
-                self._queue = self._make_queue(config)
+            self._queue = self._queue or self._make_queue(config)  # the configuration, or a thread, may have opened it
             return self._queue
 
     def _make_queue(self, config: Config) -> Queue:
@@ -371,6 +365,12 @@ class Recorder(Patching):
         if self._diverted is not None:
             return assembly.diverted_queue(config, self._processing, self._diverted)
         return assembly.queue(config, self._processing, functools.partial(_take_up, self._budgets))
+
+    def _finish_queues(self, timeout: float) -> None:
+        """Close the queues once all spans are records: those that are not cannot be saved anywhere."""
+        for queue in self._workers()[:1]:
+            queue.flush_while_progressing(2.0, _lifecycle.READ_TIMEOUT)
+        self._close_queues(timeout)
 
     def _close_queues(self, timeout: float) -> bool:
         workers, self._queue = self._workers(), None

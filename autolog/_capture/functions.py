@@ -70,13 +70,13 @@ class FunctionCall(Span):
             if options.defaults_change:
                 self.defaults = freeze(options.defaults)
 
-    def returned(self, result: Any) -> Any:
+    def returned(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Keep the result and return it; a generator, or a response streamed later, remains part of this trace."""
         if self.options.capture_output:
             self.output = freeze(result)
         if not is_plain_type(result) or type(result) is tuple:
             with guard("following a streamed response"):
-                return followed(self, result)
+                return followed(self, result, (*args, *kwargs.values()))
         return result
 
     def arguments(self) -> Any:
@@ -204,7 +204,7 @@ def _wrap_sync(function: Callable[..., Any], emit: Emit, options: Options) -> Ca
         if call is None:
             return function(*args, **kwargs)
         with call:
-            return call.returned(function(*args, **kwargs))
+            return call.returned(function(*args, **kwargs), args, kwargs)
 
     return wrapper
 
@@ -216,7 +216,7 @@ def _wrap_async(function: Callable[..., Any], emit: Emit, options: Options) -> C
         if call is None:
             return await function(*args, **kwargs)
         with call:
-            return call.returned(await function(*args, **kwargs))
+            return call.returned(await function(*args, **kwargs), args, kwargs)
 
     return wrapper
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextvars import Token
 from time import perf_counter_ns
 from types import AsyncGeneratorType, FunctionType, GeneratorType, TracebackType
@@ -82,13 +82,17 @@ class Current:
         restore(current_context, self._context_token)
 
 
-def followed(span: Span, result: Any) -> Any:
-    """Return what a function has returned, with the generator that it is or has running in the function's span."""
+def followed(span: Span, result: Any, given: Iterable[Any]) -> Any:
+    """Return what a function has returned, with the generator that it is or has running in the function's span.
+
+    Args:
+        given: the function's arguments. A generator that is one of them belongs to the caller, who gets it back itself.
+    """
     if type(result) is tuple:  # a body with a status and headers
-        body = None if not result or is_plain_type(result[0]) else followed(span, result[0])
+        body = None if not result or is_plain_type(result[0]) else followed(span, result[0], given)
         return result if body is None or body is result[0] else (body, *result[1:])
     if _is_generator(result):
-        return driven(result, Run(span))
+        return result if any(result is argument for argument in given) else driven(result, Run(span))
     _follow_fields(span, result)
     return result
 

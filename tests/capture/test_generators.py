@@ -147,6 +147,24 @@ def test_a_tuple_without_a_generator_is_returned_itself(records: Records) -> Non
     assert all(view(index) is result for index, result in enumerate(given))
 
 
+@pytest.mark.parametrize("wrap", [lambda stream: stream, lambda stream: (stream, 200)], ids=["itself", "with status"])
+def test_a_generator_that_was_passed_in_is_returned_itself(records: Records, wrap: Callable[[Any], Any]) -> None:
+    @autolog
+    def same(_: int, stream: Any) -> Any:
+        return wrap(stream)
+
+    @autolog
+    async def same_later(stream: Any) -> Any:
+        return wrap(stream)
+
+    def first(result: Any) -> Any:
+        return result[0] if isinstance(result, tuple) else result
+
+    stream = (number for number in range(3))
+    assert first(same(1, stream)) is first(same(1, stream=stream)) is first(asyncio.run(same_later(stream))) is stream
+    assert list(stream) == [0, 1, 2]
+
+
 def test_spans_and_contexts_that_a_generator_opens_are_its_own(records: Records) -> None:
     @autolog
     def careful() -> Generator[int, None, None]:
