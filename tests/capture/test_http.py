@@ -418,16 +418,21 @@ def test_retries_that_end_in_failure(patched: Records) -> None:
 
 
 def test_cancelling_a_call(patched: Records) -> None:
-    async def hang(request: Any) -> Any:
-        await asyncio.sleep(60)
-        raise AssertionError
-
     async def main() -> None:
+        sent = asyncio.Event()
+
+        async def hang(request: Any) -> Any:
+            sent.set()
+            await asyncio.sleep(60)
+            raise AssertionError
+
         http_client = http.AsyncClient(transport=http.MockTransport(hang))
         client = openai.AsyncOpenAI(api_key="k", http_client=http_client)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await client.chat.completions.create(model="m", messages=MESSAGES)
+        call = asyncio.create_task(client.chat.completions.create(model="m", messages=MESSAGES))
+        await sent.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
     asyncio.run(main())
     (record,) = patched
