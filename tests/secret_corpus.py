@@ -288,7 +288,7 @@ SHORT = {
     'connect(user="ada", password="{}")': "tulipriver", "CREATE USER a WITH PASSWORD '{}'": "tulipriver", "ALTER USER a IDENTIFIED BY '{}'": "tulipriver", 'getConnection(u, "root", "{}")': "tulipriver",
     "curl -u ada:{} https://a.example": "tulipriver", "docker login -u ada -p {} r.example": "tulipriver", "htpasswd -b f ada {}": "tulipriver", "echo 'root:{}' | chpasswd": "tulipriver",
     "password: {}": "v10l3t26x",
-    'db_password = "{}"': "correcthorse", "password: '{}'": "sunshine", "const password = '{}';": "Thunderbird", '{"password": "{}"}': "tulipriver", "if pw != '{}':": "tulipriver",
+    'db_password = "{}"': "correcthorse", "password: '{}'": "sunshine", "const password = '{}';": "Thunderbird", "if pw != '{}':": "tulipriver",
     '{"user": "ada", "password": "{}"}': "Buttercup", '{"password": "{}", "username": "ada"}': "Buttercup", '{"login": "ada", "pass": "{}"}': "tulipriver",
     'see {"user": "ada", "password": "{}"} there': "Buttercup", "{ password: '{}', user: 'ada' }": "Buttercup", "  password: {}\n  user: ada\n": "tulipriver", '[db]\nuser = "ada"\npassword = "{}"': "Buttercup",
     '<property name="password" value="{}"/>': "tulipriver", '<user name="a" password="{}" roles="x"/>': "tulipriver", '{"env": {"PGPASSWORD": "{}"}}': "tulipriver", '{"name": "DB_PASSWORD", "value": "{}"}': "tulipriver",

@@ -171,11 +171,16 @@ _ALSO = frozenset({"pass", "pwd", "psk"})
 
 
 def _is_literal(name: str, between: bytes, value: str) -> bool:
-    """Return whether a quoted word of letters is a password, and no label of a form or translation of the name."""
+    """Return whether a quoted word of letters is a password, and no label of a form or translation of the name.
+
+    Most are none if the name is quoted itself: what a tool was called with, `{"password": "mellon"}`, may be the topic
+    of a conversation. Nor is what a sentence lists, `the passwords: "mellon" and "radiance"`.
+    """
     if name.lower() in _ALSO:
         return name.lower() == "psk" and between in (b'="', b"='")
-    named = between[:1] not in b"\"'`\\"  # the name is not quoted itself
-    return not is_label(value) or (named and b"=" in between and b"=>" not in between and not value.isupper())
+    if between[:1] in b"\"'`\\s" and not (name.isupper() or b"value=" in between):
+        return False
+    return not is_label(value) or (b"=" in between and b"=>" not in between and not value.isupper())
 
 
 def _is_word(value: str) -> bool:

@@ -123,7 +123,7 @@ def _is_secret(name: str, value: str, own: bool) -> bool:
         perhaps_secret(name) and is_login(value)
     ):
         return True
-    if holds_password(name) and is_word(value) and not is_label(value):
+    if holds_password(name) and name.isupper() and is_word(value) and not is_label(value):
         return name.lower() not in ("pwd", "psk")  # which also stand for a directory and a kind of cipher
     return is_named_secret(name, value, is_chosen)
 

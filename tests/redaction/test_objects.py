@@ -58,11 +58,11 @@ def test_what_tells_of_a_secret_is_none(data: Any, kind: str) -> None:
 
 @pytest.mark.parametrize(("data", "gone"), [
     ({"user": "ada", "password": "Buttercup"}, True), ({"host": "db", "port": 5432, "pwd": "tulipriver"}, True), ({"login": "ada", "pass": "tulipriver"}, True),
-    ({"password": "tulipriver"}, True), ({"env": {"PGPASSWORD": "tulipriver"}}, True), ({"field": "password", "value": "tulipriver"}, True), ({"db": {"USER": "ada", "PASSWORD": "Buttercup"}}, True),
+    ({"password": "tulipriver"}, False), ({"env": {"PGPASSWORD": "tulipriver"}}, True), ({"field": "password", "value": "tulipriver"}, False), ({"db": {"USER": "ada", "PASSWORD": "Buttercup"}}, True),
     ({"username": "Brukernavn", "password": "Losenord"}, False), ({"user": "string", "password": "string"}, False), ({"password": "Buttercup"}, False), ({"pwd": "folders"}, False),
     ({"user": "ada", "password": "required"}, False), ({"user": "<user>", "pass": "tulips"}, False), ({"host": "db", "pass": "three times"}, False), ({"user": 1, "pass": "tulips"}, False),
 ], ids=json.dumps)  # fmt: skip
-def test_in_a_conversation_a_password_of_letters_is_one_beside_its_user_or_unless_it_is_a_label(
+def test_in_a_conversation_a_password_of_letters_is_one_beside_its_user_or_in_a_variable(
     data: Any, gone: bool
 ) -> None:
     for given in (data, {"arguments": json.dumps(data)}, {"content": f"See {json.dumps(data)} there"}):
