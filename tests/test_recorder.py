@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import os
 import tempfile
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_status_answers_even_if_no_file_can_be_opened(monkeypatch: pytest.Monkey
 
     assert autolog.status()["sdks"]
     inventory.version_of.cache_clear()
-    read = importlib.metadata.version.__wrapped__  # type: ignore[attr-defined]  # from the file, whatever is known
+    read = inspect.unwrap(importlib.metadata.version)  # from the file, whatever is known
     monkeypatch.setattr(importlib.metadata, "version", read)
     monkeypatch.setattr(_guard, "strict", False)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

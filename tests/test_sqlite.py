@@ -45,11 +45,14 @@ FORKS = {"Python": "os.fork", "C": "ctypes.PyDLL(None).fork"}
 @pytest.mark.parametrize("fork", FORKS.values(), ids=FORKS)
 def test_a_forked_child_that_outlives_its_parent_keeps_what_it_writes(tmp_path: Path, fork: str) -> None:
     code = """
-import ctypes, os, subprocess, sys
+import ctypes, os, subprocess, sys, time
 import autolog
 READ = "import sqlite3; sqlite3.connect('.autolog/logs.db').execute('SELECT count(*) FROM log').fetchall()"
 with autolog.span("parent"): pass
 autolog.flush()
+# A child of C code may hang if another thread wants to run at that moment, whatever we do.
+while not all(worker._idle for worker in autolog._lifecycle.workers): time.sleep(0.1)
+time.sleep(0.1)
 if FORK(): os._exit(0)  # as a daemon does
 for _ in range(3):
     with autolog.span("child"): pass

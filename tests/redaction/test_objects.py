@@ -62,9 +62,7 @@ def test_what_tells_of_a_secret_is_none(data: Any, kind: str) -> None:
     ({"username": "Brukernavn", "password": "Losenord"}, False), ({"user": "string", "password": "string"}, False), ({"password": "Buttercup"}, False), ({"pwd": "folders"}, False),
     ({"user": "ada", "password": "required"}, False), ({"user": "<user>", "pass": "tulips"}, False), ({"host": "db", "pass": "three times"}, False), ({"user": 1, "pass": "tulips"}, False),
 ], ids=json.dumps)  # fmt: skip
-def test_in_a_conversation_a_password_of_letters_is_one_beside_its_user_or_in_a_variable(
-    data: Any, gone: bool
-) -> None:
+def test_in_a_conversation_a_password_of_letters_is_one_beside_its_user_or_in_a_variable(data: Any, gone: bool) -> None:
     for given in (data, {"arguments": json.dumps(data)}, {"content": f"See {json.dumps(data)} there"}):
         if "See" not in str(given) or "host" not in data:
             assert ("[REDACTED]" in redacted(given, "llm")) is gone, given
