@@ -131,7 +131,7 @@ class Call:
 
     def write(self, change: Callable[[Store], T]) -> T:
         """Make a change and return its result once it is on disk."""
-        return self.services.writer.run(change)
+        return self.services.writer.run(change, self.principal.key_id)
 
     def stamp(self, record: Record) -> None:
         """Set the fields that the server decides: the record's project, and the time at which it was received."""
@@ -150,10 +150,10 @@ class Call:
             self.stamp(record)
 
         def acknowledge(written: list[Written]) -> Reply:
-            self.services.ingest.acknowledged(records, written)
             return reply([kept.seq for kept in written])
 
-        return RecordWrite(records, self.services.ingest.write, acknowledge)
+        ingest = self.services.ingest
+        return RecordWrite(records, ingest.write, acknowledge, ingest.acknowledged)
 
     def json(self) -> Any:
         """Parse the body as JSON.

@@ -216,11 +216,14 @@ async def _run(route: Route, call: Call, reader: Reader) -> Reply:
     at_writer = services.store.writers == 1 or route.decodes  # otherwise reading the store would hold up other writes
     if writes and at_writer and not route.open and len(call.body) <= ON_WRITER_THREAD:
         handler = partial(route.handler, call)
-        reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
+        change: Change = DeferredChange(handler) if route.keeps else lambda _: handler()
+        reply = await services.writer.perform(change, call.principal.key_id)
         return reply
     in_thread = reader.run if route.scope == "read" else services.in_thread
     result = await in_thread(_answer, route, call)
-    reply = result if isinstance(result, Reply) else await services.writer.perform(result)  # type: ignore[arg-type]
+    if isinstance(result, Reply):
+        return result
+    reply = await services.writer.perform(result, call.principal.key_id)  # type: ignore[arg-type]
     return reply
 
 

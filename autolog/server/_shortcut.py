@@ -112,7 +112,8 @@ class Exchange:
         self._share.begin()
         try:
             self._share.hold(len(call.body))
-            services.writer.enqueue(DeferredChange(partial(shortcut.route.handler, call)), self)
+            change = DeferredChange(partial(shortcut.route.handler, call))
+            services.writer.enqueue(change, self, call.principal.key_id)
         except Exception as error:  # noqa: BLE001 - every error becomes a reply
             self.set_exception(error)
 

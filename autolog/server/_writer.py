@@ -1,9 +1,11 @@
 """Group commit: changes that arrive together share one transaction, and each caller gets its result after the commit.
 
-There is one writing thread, or as many as the store prefers (`Store.writers`). It takes all queued changes, writes the
-records of all `RecordWrite`s at once, runs every other change in a savepoint of its own, commits, and only then
-answers. A change that fails rolls back only its own part. A change may be a whole request, which is then decoded,
-written and answered with a single thread switch; switching threads costs more than everything else.
+There is one writing thread, or as many as the store prefers (`Store.writers`). It takes the queued changes of all
+senders in turn, up to what a transaction should take (`MOST`), writes the records of all `RecordWrite`s at once, runs
+every other change in a savepoint of its own, commits, and only then answers. The records of one request that are too
+many for a transaction are written in several, between which others have their turn. A change that fails rolls back only
+its own part. A change may be a whole request, which is then decoded, written and answered with a single thread switch;
+switching threads costs more than everything else.
 """
 
 from __future__ import annotations
@@ -14,14 +16,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 from typing import Any, Protocol, TypeVar
 
 from autolog._record.record import Record
 from autolog.errors import StoreUnavailable
+from autolog.server._turns import Turns
 from autolog.stores._contract import Store
 
 T = TypeVar("T")
@@ -41,15 +44,15 @@ class LoopWaiter(Protocol):
 
 #: The future that a thread waits for, or what waits on an event loop.
 Waiter = Future[Any] | LoopWaiter
-#: A change in the queue, and its waiter.
-Queued = tuple[Change, Waiter]
-#: A change that was made, its result, and its error.
-Applied = tuple[Queued, Any, BaseException | None]
 #: A waiter, and the result or error that it gets.
 Answer = tuple[Waiter, Any, BaseException | None]
 
-#: The most changes in one transaction.
-GROUP = 256
+#: What one transaction may cost, in rows of an index, each some 50 us in a SQLite file: others wait that long. A store
+#: with several writers is remote, where each transaction takes some time and rows hardly any.
+MOST, MOST_REMOTE = 2_000, 20_000
+#: The cost of a change, of each of its records, the bytes of bodies that cost as much as a row, and the rows that a
+#: second of decoding costs.
+CHANGE, RECORD, BYTES, SECOND = 4, 4, 16 * 1024, 20_000
 #: How long to wait for the next records after a group of several was written to a remote store, as a share of the time
 #: that the group took: clients that have just been answered send their next records, and join the others'. With 32
 #: clients on a busy machine a third more records a second were written (mean of four runs each on chDB), with a fifth
@@ -59,15 +62,17 @@ GATHER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RecordWrite:
-    """A change that only writes records, so that several such changes can be made as one.
+    """A change that only writes records, so that several such changes can be made as one, or one in several parts.
 
     `write` gets the records of all changes with the same `write`, and returns one result for each, in the same order.
-    Once they are on disk, `answer` turns the results of this change's own records into the change's result.
+    Once they are on disk, `note` is called with records of this change and their results, and, after the last of them,
+    `answer` turns the results of all into the change's result.
     """
 
     records: Sequence[Record]
     write: Callable[[Store, Sequence[Record]], list[Any]]
     answer: Callable[[list[Any]], Any] = list
+    note: Callable[[Sequence[Record], list[Any]], None] | None = None
 
     def __call__(self, store: Store) -> list[Any]:
         return self.write(store, self.records)
@@ -83,6 +88,31 @@ class DeferredChange:
         return self.prepare()(store)
 
 
+@dataclass(slots=True)
+class Queued:
+    """A change in the queue, and its waiter.
+
+    Of a `RecordWrite`, `part` are the records that the current transaction writes, `begun` is how many it and those
+    before it write, and `results` are those of the ones on disk.
+    """
+
+    change: Change
+    waiter: Waiter
+    part: Sequence[Record] = ()
+    begun: int = 0
+    results: list[Any] = field(default_factory=list)
+    failed: bool = False
+
+    def __call__(self, store: Store) -> Any:
+        if isinstance(self.change, RecordWrite):
+            return self.change.write(store, self.part)
+        return self.change(store)
+
+
+#: A change that was made, its result, and its error.
+Applied = tuple[Queued, Any, BaseException | None]
+
+
 class Busy(StoreUnavailable):
     """Too many changes are queued already."""
 
@@ -95,18 +125,19 @@ class Writer:
         self._most_pending = most_pending
         self._starting = threading.Lock()
         self._pid = 0  # the process that started the threads; the application may have been created before a fork
-        self._changes: SimpleQueue[Queued | None] = SimpleQueue()
+        self._most = MOST if store.writers == 1 else MOST_REMOTE
+        self._changes = Turns[Queued]()
         self._record_writes = self._changes
-        self._threads: dict[threading.Thread, SimpleQueue[Queued | None]] = {}
+        self._threads: dict[threading.Thread, Turns[Queued]] = {}
 
     def _start(self) -> None:
         """Start the threads. Called at the first change, in the process that makes it."""
         with self._starting:
             if self._pid == os.getpid():
                 return
-            self._changes = SimpleQueue()
+            self._changes = Turns()
             # Record writes share one thread, so that they are written together and see those just before them.
-            self._record_writes = SimpleQueue() if self._store.writers > 1 else self._changes
+            self._record_writes = Turns() if self._store.writers > 1 else self._changes
             queues = [self._record_writes, *[self._changes] * (self._store.writers - 1)]
             self._threads = {
                 threading.Thread(target=self._run, args=(queue,), name="autolog-writer", daemon=True): queue
@@ -121,39 +152,39 @@ class Writer:
         """The approximate number of queued changes."""
         return self._size() if self._pid == os.getpid() else 0
 
-    def submit(self, change: Callable[[Store], T]) -> Future[T]:
+    def submit(self, change: Callable[[Store], T], sender: str = "") -> Future[T]:
         """Queue a change; the future gets its result once it is on disk.
 
         Raises:
             Busy: if too many changes are queued already.
         """
         future: Future[T] = Future()
-        self.enqueue(change, future)
+        self.enqueue(change, future, sender)
         return future
 
-    def run(self, change: Callable[[Store], T]) -> T:
+    def run(self, change: Callable[[Store], T], sender: str = "") -> T:
         """Make a change and wait for its result. When called inside another change, it becomes part of that one."""
         if self._pid == os.getpid() and threading.current_thread() in self._threads:
             return change(self._store)
-        return self.submit(change).result()
+        return self.submit(change, sender).result()
 
     def note(self, change: Callable[[Store], Any]) -> None:
         """Queue a change whose result is not needed, and which may be dropped if the store has no room or no time."""
         with contextlib.suppress(Busy):
             self.submit(change)
 
-    async def perform(self, change: Change) -> Any:
+    async def perform(self, change: Change, sender: str = "") -> Any:
         """Make a change and await its result, in a task of an event loop.
 
         Raises:
             Busy: if too many changes are queued already.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.enqueue(change, future)
+        self.enqueue(change, future, sender)
         return await future
 
-    def enqueue(self, change: Change, waiter: Waiter) -> None:
-        """Queue a change for a waiter.
+    def enqueue(self, change: Change, waiter: Waiter, sender: str = "") -> None:
+        """Queue a change for a waiter. Senders have equal shares of the writer; the server itself has the name "".
 
         Raises:
             Busy: if too many changes are queued already.
@@ -163,53 +194,52 @@ class Writer:
         if self._size() >= self._most_pending:
             raise Busy(self._store.url, "too many writes are waiting")
         writes_records = isinstance(change, (RecordWrite, DeferredChange))
-        (self._record_writes if writes_records else self._changes).put((change, waiter))
+        (self._record_writes if writes_records else self._changes).put(sender, Queued(change, waiter))
 
     def _size(self) -> int:
         has_own_queue = self._record_writes is not self._changes
-        return self._changes.qsize() + (self._record_writes.qsize() if has_own_queue else 0)
+        return len(self._changes) + (len(self._record_writes) if has_own_queue else 0)
 
     def close(self) -> None:
         """Make all queued changes, then stop the threads."""
         if self._pid == os.getpid():
             for queue in self._threads.values():
-                queue.put(None)
+                queue.close()
             for thread in self._threads:
                 thread.join()
             self._pid = 0
 
-    def _run(self, queue: SimpleQueue[Queued | None]) -> None:
+    def _run(self, queue: Turns[Queued]) -> None:
         gathers = queue is self._record_writes
         more_until = 0.0
-        while (first := queue.get()) is not None:
+        while queue.wait():
             began = monotonic()
             sleep(max(0.0, more_until - began))
-            group, last = _take(queue, first)
-            _deliver(self._commit(group))
-            if last:
-                return
+            group: list[Queued] = []
+            failed: list[Answer] = []
+            queue.deal(partial(_take_on, group, failed), self._most)
+            _deliver([*failed, *self._commit(group)])
             ended = monotonic()
             more_until = ended + GATHER * (ended - began) if gathers and len(group) > 1 else 0.0
 
     def _commit(self, group: list[Queued]) -> list[Answer]:
-        group, answers = _prepare(group)
         if not group:
-            return answers
+            return []
         applied: list[Applied] = []
         try:
             with self._store.transaction():
                 if len(group) == 1:
-                    applied.append((group[0], group[0][0](self._store), None))
+                    applied.append((group[0], group[0](self._store), None))
                 elif len(writes := _record_writes(group)) == len(group):  # needs no savepoint: all fail together
                     applied = self._written(writes)
                 else:
                     applied, rest = self._write_together(group)
                     applied += [self._attempt(item) for item in rest]
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is stored, and every waiter is told
-            if len(group) == 1:
-                return [*answers, (group[0][1], None, error)]
-            return [*answers, *(answer for item in group for answer in self._commit([item]))]  # isolate the bad one
-        return [*answers, *map(_answer, applied)]
+            if len(group) > 1:
+                return [answer for item in group for answer in self._commit([item])]  # isolate the bad one
+            applied = [(group[0], None, error)]
+        return [answer for item in applied if (answer := _answer(item)) is not None]
 
     def _write_together(self, group: list[Queued]) -> tuple[list[Applied], list[Queued]]:
         """Make all record writes of a group as one; return them, and the changes still to be made one by one."""
@@ -218,66 +248,81 @@ class Writer:
             return [], group
         try:
             with self._store.transaction():
-                return self._written(writes), [item for item in group if not isinstance(item[0], RecordWrite)]
+                return self._written(writes), [item for item in group if not isinstance(item.change, RecordWrite)]
         except Exception:  # noqa: BLE001 - one change may be at fault, so each is then made by itself
             return [], group
 
-    def _written(self, writes: list[tuple[RecordWrite, Waiter]]) -> list[Applied]:
+    def _written(self, writes: list[tuple[RecordWrite, Queued]]) -> list[Applied]:
         """Make several record writes as one, or as one for each way of writing."""
-        by_way: dict[Any, list[tuple[RecordWrite, Waiter]]] = {}
-        for item in writes:
-            by_way.setdefault(item[0].write, []).append(item)
+        by_way: dict[Any, list[Queued]] = {}
+        for change, item in writes:
+            by_way.setdefault(change.write, []).append(item)
         applied: list[Applied] = []
         for write, items in by_way.items():
-            results = iter(write(self._store, [record for change, _ in items for record in change.records]))
-            applied += [(item, list(islice(results, len(item[0].records))), None) for item in items]
+            results = iter(write(self._store, [record for item in items for record in item.part]))
+            applied += [(item, list(islice(results, len(item.part))), None) for item in items]
         return applied
 
     def _attempt(self, item: Queued) -> Applied:
         try:
             with self._store.transaction():
-                return item, item[0](self._store), None
+                return item, item(self._store), None
         except Exception as error:  # noqa: BLE001 - passed on to the waiter
             return item, None, error
 
 
-def _take(queue: SimpleQueue[Queued | None], first: Queued) -> tuple[list[Queued], bool]:
-    """Return the next group of changes, and whether it is the last."""
-    group = [first]
-    with contextlib.suppress(Empty):
-        while len(group) < GROUP:
-            item = queue.get_nowait()
-            if item is None:
-                return group, True
-            group.append(item)
-    return group, False
+def _take_on(group: list[Queued], failed: list[Answer], item: Queued, most: int) -> tuple[int, Queued | None]:
+    """Add a change, or as many of its records as cost `most`, to a group; return the cost, and what is left of it.
 
-
-def _record_writes(group: list[Queued]) -> list[tuple[RecordWrite, Waiter]]:
-    return [(change, waiter) for change, waiter in group if isinstance(change, RecordWrite)]
-
-
-def _prepare(group: list[Queued]) -> tuple[list[Queued], list[Answer]]:
-    """Decode the deferred changes of a group; return the changes to make, and the answers to those that are invalid."""
-    prepared: list[Queued] = []
-    failed: list[Answer] = []
-    for change, waiter in group:
+    A deferred change is decoded first; if it is invalid, its answer is added to `failed`.
+    """
+    if item.failed:  # with its earlier records
+        return 1, None
+    started, change, is_new = monotonic(), item.change, not item.part
+    if isinstance(change, DeferredChange):
         try:
-            prepared.append((change.prepare() if isinstance(change, DeferredChange) else change, waiter))
+            change = item.change = change.prepare()
         except Exception as error:  # noqa: BLE001 - passed on to the waiter
-            failed.append((waiter, None, error))
-    return prepared, failed
+            failed.append((item.waiter, None, error))
+            return CHANGE + int(SECOND * (monotonic() - started)), None
+    cost = CHANGE + int(SECOND * (monotonic() - started))
+    records = change.records if isinstance(change, RecordWrite) else ()
+    first = item.begun
+    while item.begun < len(records) and (cost < most or item.begun == first):
+        cost += _cost(records[item.begun])
+        item.begun += 1
+    item.part = records[len(item.results) : item.begun]
+    if is_new:
+        group.append(item)
+    return cost, item if item.begun < len(records) else None
 
 
-def _answer(applied: Applied) -> Answer:
-    """Return the answer to a change that is on disk."""
-    (change, waiter), result, failure = applied
+def _cost(record: Record) -> int:
+    size = len(record.request_body or b"") + len(record.response_body or b"")
+    return RECORD + len(record.tags) + len(record.metadata) + size // BYTES
+
+
+def _record_writes(group: list[Queued]) -> list[tuple[RecordWrite, Queued]]:
+    return [(item.change, item) for item in group if isinstance(item.change, RecordWrite)]
+
+
+def _answer(applied: Applied) -> Answer | None:
+    """Return the answer to a change that is on disk, or has failed; None if only part of its records is on disk."""
+    item, result, failure = applied
+    change = item.change
     if failure is None and isinstance(change, RecordWrite):
         try:
-            result = change.answer(result)
+            if change.note is not None:
+                change.note(item.part, result)
+            item.results += result
+            item.part = ()
+            if item.begun < len(change.records):
+                return None
+            result = change.answer(item.results)
         except Exception as error:  # noqa: BLE001 - passed on to the waiter
             failure = error
-    return waiter, result, failure
+    item.failed = failure is not None
+    return item.waiter, result, failure
 
 
 def _deliver(answers: list[Answer]) -> None:

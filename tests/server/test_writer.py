@@ -130,6 +130,55 @@ def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store:
     writer.close()
 
 
+def test_others_write_between_the_parts_of_a_large_request(store: Store) -> None:
+    """However many records or tags a sender's requests have, another's change waits for a part of them only."""
+    writer = Writer(store, 1000)
+    gate, sizes = threading.Event(), list[int]()
+
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        assert gate.wait(30)
+        sizes.append(len(records))
+        return store.write(records)
+
+    noted = list[str]()
+    large = [record(number, tags=[f"{number}-{tag}" for tag in range(50)]) for number in range(100)]
+    each = [
+        RecordWrite(part, write, len, lambda records, _: noted.extend(item.id for item in records))
+        for part in (large[:90], large[90:])
+    ]
+    writer._most = 1000
+    first, second = (writer.submit(change, "large") for change in each)
+    small = writer.submit(RecordWrite([record(200)], write), "small")
+    gate.set()
+    small.result(30)
+    assert not second.done()
+    assert (first.result(30), second.result(30)) == (90, 10)
+    assert max(sizes) < 30
+    assert sum(sizes) == 101
+    assert noted == [item.id for item in large]
+    assert store.count(Query()) == 101
+    writer.close()
+
+
+def test_a_request_of_which_a_later_part_fails_is_answered_with_the_error(store: Store) -> None:
+    writer = Writer(store, 1000)
+    writer._most = 50
+    noted = list[int]()
+
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        if any(record.id == "bad" for record in records):
+            raise ValueError("bad")
+        return store.write(records)
+
+    records = [record(number, id="bad" if number == 40 else f"id-{number}") for number in range(100)]
+    change = RecordWrite(records, write, len, lambda part, _: noted.append(len(part)))
+    with pytest.raises(ValueError, match="bad"):
+        writer.submit(change).result(30)
+    assert writer.submit(RecordWrite([record(200, id="id-200")], write, len)).result(30) == 1
+    assert store.count(Query()) == sum(noted) + 1 < 41  # what was written is counted, so that a repetition is not
+    writer.close()
+
+
 HERE = Path(__file__).parents[2]
 
 
