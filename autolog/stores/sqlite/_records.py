@@ -13,11 +13,11 @@ from autolog._record.bodies import encode_json
 from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
 from autolog._record.times import EPOCH, to_micros
-from autolog.stores._texts import as_text, clean
+from autolog.stores._texts import clean
 from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._insert import execute, insert
 from autolog.stores.sqlite._rollup import Rollups
-from autolog.stores.sqlite._rows import COLUMNS, INTO_LOG, SELECT, facets, from_row, to_row
+from autolog.stores.sqlite._rows import COLUMNS, INTO_LOG, SELECT, described, facets, from_row, to_row
 
 #: Bodies larger than this, in bytes, are inserted one by one, because SQLite copies the values of a statement and keeps
 #: them until its next use.
@@ -167,7 +167,7 @@ class RecordWriter:
         )
         db.executemany(
             "DELETE FROM meta WHERE key = ? AND value = ? AND at = ? AND n = ?",
-            [(clean(key), as_text(value), at, seq) for key, value in old.metadata.items()],
+            [(key, value, at, seq) for key, value in described(old)],
         )
         db.execute("DELETE FROM body WHERE n = ?", (seq,))
         used = [sha256 for (sha256,) in db.execute("SELECT sha256 FROM media_use WHERE n = ?", (seq,))]
@@ -184,10 +184,10 @@ def _size(packed: tuple[int, bytes | None, bytes | None]) -> int:
 def write_facets(db: sqlite3.Connection, records: Iterable[tuple[int, Record]]) -> None:
     """Insert the rows by which records are found: their tags, models, callers, scores and metadata."""
     found: list[tuple[Any, ...]] = []
-    described: list[tuple[Any, ...]] = []
+    meta: list[tuple[Any, ...]] = []
     for seq, record in records:
         at = to_micros(record.created_at or EPOCH)
         found += [(kind, value, at, seq) for kind, value in facets(record)]
-        described += [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()]
+        meta += [(key, value, at, seq) for key, value in described(record)]
     insert(db, "facet", found, "ON CONFLICT DO NOTHING")
-    insert(db, "meta", described, "ON CONFLICT DO NOTHING")
+    insert(db, "meta", meta, "ON CONFLICT DO NOTHING")

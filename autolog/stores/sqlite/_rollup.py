@@ -24,6 +24,7 @@ from autolog.stores._texts import clean
 from autolog.stores.query import Hour, is_unpriced
 from autolog.stores.sqlite._aggregate import PROJECTS
 from autolog.stores.sqlite._insert import insert
+from autolog.stores.sqlite._rows import INDEXED
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: Limits beyond any real value, because sums must never make a write fail.
@@ -82,7 +83,7 @@ class Rollups:
             ("provider", record.provider_name),
             ("function", record.caller),
             ("user", record.user),
-            *(("tag", tag) for tag in set(record.tags)),
+            *(("tag", tag) for tag in dict.fromkeys(record.tags[:INDEXED])),
         ]
         sums, project = self._levels[-1], record.project
         errors = sign * (record.status == "error")

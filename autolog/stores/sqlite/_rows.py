@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -13,9 +14,13 @@ from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import DEFAULTS, FIELDS, Record
 from autolog._record.scores import values_of
 from autolog._record.times import EPOCH, to_micros
+from autolog.stores._texts import as_text, clean
 
 TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
+#: By how many of its tags, of its scores and of its metadata's names a record is found and counted; further ones are
+#: only kept in it. Each takes a writer some 30 us, during which no other record is written.
+INDEXED = 1_000
 _FLAGS = frozenset({"cached"})
 _BODIES = ("request_body", "response_body")
 #: The fields with their own column: those that lists show and queries compare. All others are in `rest`.
@@ -79,9 +84,14 @@ def from_row(row: Sequence[Any]) -> Record:
 
 def facets(record: Record) -> list[tuple[str, str]]:
     """Return the pairs of kind and value by which a record is found in `facet`."""
-    found = [("tag", tag) for tag in record.tags]
+    found = [("tag", tag) for tag in record.tags[:INDEXED]]
     found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
     if record.caller is not None:
         found.append(("caller", record.caller))
-    found += [("score", name) for name in values_of(record)]
+    found += [("score", name) for name in islice(values_of(record), INDEXED)]
     return found
+
+
+def described(record: Record) -> list[tuple[str, str]]:
+    """Return the names and values of metadata by which a record is found in `meta`."""
+    return [(clean(key), as_text(value)) for key, value in islice(record.metadata.items(), INDEXED)]

@@ -14,6 +14,7 @@ from autolog._record.record import Record
 from autolog.stores.query import Query
 from autolog.stores.sqlite._file import SQLiteFile
 from autolog.stores.sqlite._records import LARGE
+from autolog.stores.sqlite._rows import INDEXED
 from autolog.stores.sqlite.store import SQLiteStore
 
 
@@ -94,3 +95,25 @@ def test_reports_of_different_times_are_looked_up_with_the_same_statement(
         found = store.by_usage("default", [(7, 8)], None, at - second / 2, at + second / 2, 5)
         assert [record.id for record in found] == [f"r{number}"]
     assert len(prepared) == 3  # one finds which there are, and two load those of autolog and of others
+
+
+def test_a_record_is_found_by_a_bounded_number_of_tags_scores_and_names_and_keeps_all(store: SQLiteStore) -> None:
+    many = [f"{number:05}" for number in range(3_000)]
+    record = Record(id="a", tags=many, metadata=dict.fromkeys(many, "v"), scores=dict.fromkeys(many, 1.0))
+    for _ in range(2):  # as a new record, and as a known one
+        store.write([record])
+    for found, lost in (
+        (Query(tags=("00999",)), Query(tags=("01000",))),
+        (Query(metadata={"00999": "v"}), Query(metadata={"01000": "v"})),
+    ):
+        (kept,) = store.find(found)
+        assert (kept.tags, len(kept.metadata)) == (many, 3_000)
+        assert store.find(lost) == []
+    db = store._file.writer
+    rows = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("facet", "meta")]
+    assert rows[0] == 2 * INDEXED  # tags and scores
+    assert rows[1] == INDEXED
+    assert db.execute("SELECT count(*) FROM rollup_hour WHERE dimension = 'tag'").fetchone() == (INDEXED,)
+    store.delete(Query())
+    for table in ("facet", "meta", "rollup_hour", "rollup_day"):
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
