@@ -219,7 +219,7 @@ async def _run(route: Route, call: Call, reader: Reader) -> Reply:
         change: Change = DeferredChange(handler) if route.keeps else lambda _: handler()
         reply = await services.writer.perform(change, call.principal.key_id)
         return reply
-    in_thread = reader.run if route.scope == "read" else services.in_thread
+    in_thread = partial(reader.run_for, call.request.receive) if route.scope == "read" else services.in_thread
     result = await in_thread(_answer, route, call)
     if isinstance(result, Reply):
         return result

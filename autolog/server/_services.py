@@ -57,7 +57,7 @@ class Services:
         self.doorway = Doorway(limits)
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
-        self.readers = Readers(limits, self.load)
+        self.readers = Readers(limits, self.load, store)
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)

@@ -46,6 +46,13 @@ class Store(Protocol):
         """Delete the matching records, or the first `limit` of them in order; return how many were deleted."""
         ...
 
+    def reading(self) -> AbstractContextManager[Callable[[], None]]:
+        """Return a block in which this thread reads, with a function by which any thread ends its queries.
+
+        A query that is ended raises `StoreError`. An engine may instead end queries that take long by itself.
+        """
+        ...
+
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         """Return a record by its id; None if there is none or, without a project, more than one."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +18,17 @@ from waiting import until
 
 from autolog._record.record import Record
 from autolog.dialects._fault import Fault
+from autolog.errors import StoreError
 from autolog.server import Limits
 from autolog.server._keys import create_key
 from autolog.server._limits import Load
 from autolog.server._readers import THREADS, Readers
+from autolog.stores._contract import Store
 
 
-def test_one_key_gets_half() -> None:
+def test_one_key_gets_half(store: Store) -> None:
     limits = Limits(requests=16, streams=4, memory_bytes=1600)
-    readers = Readers(limits, Load(limits))
+    readers = Readers(limits, Load(limits), store)
     first, second = readers.of("first"), readers.of("second")
     assert readers.of("first") is first
     with ExitStack() as stack:
@@ -128,3 +131,31 @@ def test_a_long_reply_is_encoded_beside_other_requests(tmp_path: Path) -> None:
         assert httpx2.get(f"{server.url}/api/v1/records", headers={"x-api-key": KEY}, timeout=30).status_code == 200
         answered.set()
         assert long.result().json() == {"groups": [{"name": "answered: True"}]}
+
+
+FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/records", "/v5/logs?file_id=logs"])
+def test_what_is_read_for_a_client_ends_when_it_leaves(tmp_path: Path, path: str) -> None:
+    """One reply is complete, the other comes in pieces; each needs two statements without an end."""
+    running = threading.Semaphore(0)
+
+    def slow(*_: Any, **__: Any) -> list[Record]:
+        running.release()
+        with contextlib.suppress(StoreError):
+            server.store._file.reader.execute(FOREVER).fetchall()
+        return [*server.store._file.reader.execute(FOREVER)]
+
+    with live(tmp_path / "s.db") as server, ThreadPoolExecutor(1) as pool:
+        server.store.write([Record(id="r", kind="llm", request_body=b"{}")])
+        found, server.store.find = server.store.find, slow  # type: ignore[method-assign]
+        services = server.services
+        for _ in range(3):
+            with pytest.raises(httpx2.ReadTimeout):
+                httpx2.get(f"{server.url}{path}", headers={"x-api-key": KEY}, timeout=1)
+            assert running.acquire(timeout=30)
+            until(lambda: not services.readers.requests and not services.readers.streams, seconds=20)
+        server.store.find = found  # type: ignore[method-assign]
+        reads = [pool.submit(httpx2.get, f"{server.url}/api/v1/records", headers={"x-api-key": KEY}) for _ in range(9)]
+        assert {len(read.result().json()["records"]) for read in reads} == {1}

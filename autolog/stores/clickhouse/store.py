@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -211,6 +211,9 @@ class ClickHouseStore:
 
     # Reading
 
+    def reading(self) -> AbstractContextManager[Callable[[], None]]:
+        return nullcontext(lambda: None)  # the engine ends queries after the target's `timeout`
+
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         record_id = clean(record_id)
         changed = {key for layer in self._layers for key in layer.records if key[1] == record_id}
@@ -266,8 +269,7 @@ class ClickHouseStore:
         return self._reader.newest(condition, "usage_input_tokens, usage_output_tokens", values, project, native, each)
 
     def count(self, query: Query) -> int:
-        values = Values()
-        ((count,),) = self._db.query(f"SELECT count() {FROM} WHERE {where(query, values)}", values)
+        ((count,),) = self._db.query(f"SELECT count() {FROM} WHERE {where(query, values := Values())}", values)
         return int(count)
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
@@ -310,8 +312,7 @@ class ClickHouseStore:
     ) -> list[Aggregate]:
         check_group(group)
         changes = shifts(self, query, zone) if group in TIME_GROUPS else []
-        values = Values()
-        return read_sums(self._db, group, where(query, values), values, changes)
+        return read_sums(self._db, group, where(query, values := Values()), values, changes)
 
     def summarise(
         self,

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -182,6 +182,28 @@ class SQLiteFile:
             self._local.db = self._connect()
         db: sqlite3.Connection = self._local.db
         return db
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[], None]]:
+        """Provide a function by which another thread ends what this one reads in the block."""
+        own, lock = vars(self._local), threading.Lock()  # this thread's connection, also if it is opened again
+        reads, ended = True, False
+
+        def end() -> None:
+            nonlocal ended
+            with lock, contextlib.suppress(sqlite3.ProgrammingError):  # it has been closed
+                if reads and "db" in own:
+                    ended = True
+                    own["db"].interrupt()
+
+        try:
+            yield end
+        finally:
+            with lock:
+                reads = False
+            if ended:  # the next statement would be ended, too, if one of those before has not been closed
+                own.pop("db").close()
+                own["opened"] = None
 
     @property
     def inside(self) -> bool:

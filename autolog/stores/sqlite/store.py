@@ -101,6 +101,9 @@ class SQLiteStore:
 
     # Reading
 
+    def reading(self) -> AbstractContextManager[Callable[[], None]]:
+        return self._file.reading()
+
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         condition, values = ("", []) if project is None else ("project = ? AND ", [project])
         with self._file.translated():
