@@ -255,7 +255,8 @@ def _fault_of(error: BaseException, route: Route) -> Fault:
     if isinstance(error, StoreFull):
         return Fault(507, f"the store is full: {error.problem}", retry_after=30)
     if isinstance(error, StoreUnavailable):
-        return Fault(503, f"the store cannot be written now: {error.problem}", retry_after=1)
+        verb = "read" if route.scope == "read" else "written"
+        return Fault(503, f"the store cannot be {verb} now: {error.problem}", retry_after=1)
     if isinstance(error, StoreError):
         logger.error("%s %s: %s", route.method, route.path, error)
         return Fault(503, "the store cannot be used", retry_after=5)

@@ -29,6 +29,12 @@ _PASSING = frozenset({
     439, 473, 499, 519, 745, 999,
 })  # fmt: skip
 _FULL = frozenset({243})
+#: The codes for a statement that reaches one of the limits of reading: time, memory, size of the result.
+_LIMITED = frozenset({159, 241, 396})
+#: The largest result of a statement, in bytes, which is read into memory here; bodies are read a few MB at a time.
+_RESULT = 1024**3
+#: The seconds that a statement's reply may come after the statement's own time limit.
+_LATE = 5
 _REFUSED = {
     192: "no such user",
     193: "the password is wrong",
@@ -72,7 +78,12 @@ class Database:
         self._pid = 0
         self._connected: Client | None = None
         self._connecting = threading.Lock()
-        self._reading: dict[str, Any] = {"database": target.database}
+        self._reading: dict[str, Any] = {
+            "database": target.database,
+            "max_execution_time": target.timeout,
+            "max_memory_usage": target.memory * 1024**2,
+            "max_result_bytes": _RESULT,
+        }
         if target.quorum is not None:
             self._reading["select_sequential_consistency"] = 1
 
@@ -100,7 +111,7 @@ class Database:
             return clickhouse_connect.get_client(
                 host=target.host, port=target.port, username=target.user, password=target.password,
                 secure=target.secure, verify=target.verify, connect_timeout=target.connect_timeout,
-                send_receive_timeout=target.timeout,
+                send_receive_timeout=target.timeout + _LATE,
                 autogenerate_session_id=False, autogenerate_query_id=False, query_retries=1,
                 pool_mgr=get_pool_manager(maxsize=_CONNECTIONS),
                 client_name="autolog", show_clickhouse_errors=True,
@@ -119,7 +130,7 @@ class Database:
 
     def query(self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()) -> list[Any]:
         """Return the rows of a SELECT as tuples, with the columns `raw` as bytes."""
-        with self.translated():
+        with self.translated(reads=True):
             rows: list[Any] = self._client.query(
                 statement,
                 parameters=values or None,
@@ -134,7 +145,7 @@ class Database:
         They come as JSON: for as many rows as a small write asks about, that takes a third less of our CPU time than
         the driver's own format does.
         """
-        with self.translated():
+        with self.translated(reads=True):
             lines = self._client.raw_query(
                 statement,
                 parameters=values,
@@ -175,21 +186,21 @@ class Database:
         self._connected = None
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self, reads: bool = False) -> Iterator[None]:
         """Return a block that turns the driver's errors into `StoreError`."""
         try:
             yield
         except StoreError:
             raise  # without the driver, which tells what its own errors mean
         except Exception as error:
-            raise _translate(self._target, error) from error
+            raise _translate(self._target, error, reads) from error
 
 
 def _is_long(statement: str, values: dict[str, Any] | None) -> bool:
     return len(statement) > 50_000 or sum(len(str(value)) for value in (values or {}).values()) > 50_000
 
 
-def _translate(target: Target, error: Exception) -> Exception:
+def _translate(target: Target, error: Exception, reads: bool) -> Exception:
     from clickhouse_connect.driver import exceptions
 
     if not isinstance(error, exceptions.Error):
@@ -199,6 +210,10 @@ def _translate(target: Target, error: Exception) -> Exception:
         return StoreFull(target.shown, message)
     if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
         return StoreUnavailable(target.shown, f"cannot be reached: {message}")
+    if code in _LIMITED and reads:
+        limits = f"{target.timeout} s or {target.memory} MiB (the options `timeout` and `memory`)"
+        problem = f"too many logs for one statement, which may take {limits}, and return {_RESULT >> 20} MiB: {message}"
+        return StoreUnavailable(target.shown, problem)
     if code in _REFUSED:
         return StoreError(target.shown, f"{_REFUSED[code]}: {message}")
     return (StoreUnavailable if code in _PASSING else StoreError)(target.shown, message)

@@ -20,6 +20,7 @@ _OPTIONS = {
     "async_insert": "let the database batch small inserts: 1 or 0",
     "connect_timeout": "seconds",
     "timeout": "seconds that a statement may take",
+    "memory": "MiB that a statement which reads may take",
 }
 
 
@@ -34,6 +35,7 @@ class Target:
         async_insert: whether the database gathers small inserts, and acknowledges them when they are stored.
         connect_timeout: the timeout of a connection attempt, in seconds.
         timeout: the timeout of a statement, in seconds.
+        memory: the most memory for a statement that reads, in MiB.
     """
 
     shown: str
@@ -53,6 +55,7 @@ class Target:
     async_insert: bool = True
     connect_timeout: int = 5
     timeout: int = 30
+    memory: int = 4096
 
     @property
     def on(self) -> str:
@@ -96,6 +99,7 @@ def read_url(url: str) -> Target:
         async_insert=options.flag("async_insert", otherwise=True),
         connect_timeout=options.number("connect_timeout", 5) or 5,
         timeout=options.number("timeout", 30) or 30,
+        memory=options.number("memory", 4096) or 4096,
     )
     if target.distributed and target.cluster is None:
         raise StoreError(shown, "distributed=1 needs cluster=..., the name of a cluster in the server's configuration")
