@@ -18,7 +18,7 @@ from autolog._record.media import note_media
 from autolog._record.record import Record
 from autolog.errors import StoreUnavailable
 from autolog.stores import open_store
-from autolog.stores.clickhouse import _client, _hours
+from autolog.stores.clickhouse import _hours
 from autolog.stores.clickhouse._schema import MIGRATIONS, ttl
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse.store import ClickHouseStore
@@ -241,18 +241,14 @@ def test_times_beyond_what_the_engine_calculates_with(clickhouse_url: str) -> No
     [
         ("SELECT count() FROM numbers(10000000000000) WHERE cityHash64(number) = 1", "TIMEOUT_EXCEEDED"),
         ("SELECT length(groupArray(number)) FROM numbers(30000000)", "MEMORY_LIMIT_EXCEEDED"),
-        ("SELECT repeat('x', 1000) FROM numbers(5000)", "TOO_MANY_ROWS_OR_BYTES"),
     ],
 )
-def test_a_statement_that_reads_too_much_is_stopped(
-    clickhouse_url: str, statement: str, raw: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_statement_that_reads_too_much_is_stopped(clickhouse_url: str, statement: str, raw: str) -> None:
     """Whoever may read must not take the time and memory of all, and is told why there is no answer."""
-    monkeypatch.setattr(_client, "_RESULT", 1024**2)
     store = ClickHouseStore(f"{clickhouse_url}?timeout=2&memory=64")
     store.write([record(1)])
     began = time.monotonic()
-    with pytest.raises(StoreUnavailable, match=rf"too many logs .* 2 s or 64 MiB .* 1 MiB: .*{raw}"):
+    with pytest.raises(StoreUnavailable, match=rf"too many logs .* 2 s or 64 MiB .*{raw}"):
         store._db.query(statement)
     assert time.monotonic() - began < 30
     assert store.count(Query()) == 1
