@@ -187,13 +187,14 @@ def _said(text: bytes, start: int) -> Iterator[Span]:
     """Find the value at `start` if the name of a secret precedes it, as in a command's options."""
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
     value = _SAID_VALUE.match(text, start) if text[start - 1 : start] in _BEFORE_SAID else None
-    name = _SAID.search(text, max(0, start - 80), start) if value else None
-    if value and looks_random(drawn := value[0].decode()):
-        if is_hash(drawn) and not (name and _grants(name[1].decode(), name[2] is not None)):
-            return
-        owned = len(drawn) >= _KEY_LENGTH and _OWNED.search(text, max(0, start - 80), start)
-        if owned or (name and _may_be_drawn(name[1].decode(), drawn)):
-            yield value.span()
+    if value is None or not looks_random(drawn := value[0].decode()):
+        return  # before the name is looked for, which takes longer
+    name = _SAID.search(text, max(0, start - 80), start)
+    if is_hash(drawn) and not (name and _grants(name[1].decode(), name[2] is not None)):
+        return
+    owned = len(drawn) >= _KEY_LENGTH and _OWNED.search(text, max(0, start - 80), start)
+    if owned or (name and _may_be_drawn(name[1].decode(), drawn)):
+        yield value.span()
 
 
 def _grants(name: str, stated: bool) -> bool:
