@@ -220,6 +220,8 @@ PLACES = (
     "<td>password:</td><td><code>{}</code></td>", "&lt;Password&gt;{}&lt;/Password&gt;", "curl --user 'ada':'{}' https://h", "osql -U sa -P {} -S h",
     "$('#password').val('{}');", "document.getElementById('password').value = '{}';", "Login details: ada / {}", "the password I use: {}", "my password currently is {}",
     "wifi.connect('Home', '{}')",
+    "helm install db x --set auth.password={},auth.user=ada", "helm upgrade db x --set-string a.b.passwd={}", "ab -A ada:{} https://a.example/", "steghide embed -p {} -cf a.jpg",
+    "apksigner sign --ks a.jks --ks-pass pass:{} a.apk", "schtasks /create /tn a /ru ada /rp {}", "rclone config create r webdav user ada pass {}",
 )  # fmt: skip
 #: Secrets of digits or letters only, recognised by their place.
 SHORT = {
@@ -304,6 +306,10 @@ SHORT = {
     'gh secret set X -b"{}"': "hunter2horse", "/msg NickServ IDENTIFY {}": "hunter2", 'requests.get(u, auth=("ada", "{}"))': "tulipriver", 'server.login("a@b.c", "{}")': "Buttercup", "new NetworkCredential('ada', '{}')": "tulipriver",
     'user.set_password("{}")': "tulipriver", '.withPassword("{}")': "tulipriver", "DBI->connect($dsn, 'ada', '{}')": "tulipriver", "page.fill('#password', '{}')": "tulipriver", 'props.setProperty("password", "{}");': "tulipriver",
     'd.find_element(By.ID, "password").send_keys("{}")': "tulipriver", "echo {} | docker login --password-stdin r.example": "tulipriver",
+    "userPassword: {SSHA}{}": "nU7a9Z0pQfKc2m6bT1r5Yx8wLz3EoVjD", "ada:{SHA}{}": "W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "ada:500:aad3b435b51404eeaad3b435b51404ee:{}:::": "31d6cfe0d16ae931b73c59d7e0c089c0",
+    "export TF_TOKEN_app_terraform_io={}": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "helm install a b --set auth.password={}": "tulipriver", "apksigner sign --key-pass pass:{} a.apk": "tulipriver",
+    "schtasks /create /ru ada /rp {} /tn a": "tulipriver", "steghide extract -p {} -sf a": "tulipriver", "ab -P ada:{} http://h/": "tulipriver", "rclone config create r sftp pass {}": "tulipriver",
+    "AWS_SECRET_ACCESS_KEY={}": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY", "api_key={}": "abcdef1234567890", "CLIENT_SECRET={}": "mysecretvalue123", 'MY_SECRET="{}"': "s3cr3t", "SECRET={}\n": "hunter22hunter22",
     "mount -o user=ada,pass={} //h/s /m": "BlueSky77", "| Username | ada |\n| Password | {} |": "tulipriver", "* **User:** ada\n* **Password:** {}": "tulipriver", "- user: `ada`\n- password: `{}`": "tulipriver",
     "<tr><td>User</td><td>ada</td></tr><tr><td>Password</td><td>{}</td></tr>": "tulipriver", "RootUser: admin RootPass: {}": "tulipriver", 'String::from("x"); let password = String::from("{}");': "xK9$mP2vL", 'the root password is "{}".': "tulipriver",
 }  # fmt: skip

@@ -23,12 +23,13 @@ _OPTIONS = (
                                              b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"oc login|cf login|az|rabbitmqadmin|hydra|racadm|rdesktop|vncviewer|mysqlsh", rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"ssh-keygen", rb"-[NP] " + MAYBE_QUOTE + WORD),
-    (rb"sshpass|yt-dlp|ncftpput|ncftpget|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
+    (rb"sshpass|steghide|yt-dlp|ncftpput|ncftpget|useradd|usermod|cqlsh|snowsql|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|certutil",
      rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7z[az]?|rar|unrar", rb"-(?:h?p)" + MAYBE_QUOTE + WORD),
     (rb"skopeo", rb"--(?:src-|dest-)?creds[ =]" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{1,64}:" + WORD),
     (rb"sqlcmd|tsql|osql|bcp|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr", rb"-P ?" + MAYBE_QUOTE + WORD),
     (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
+    (rb"ab", rb"-[AP] " + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{1,64}:" + WORD),
     (rb"mosquitto_passwd", rb"-[a-z]{0,3}b[a-z]{0,3} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
     (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-[ws] " + MAYBE_QUOTE + WORD),
     (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),
@@ -60,7 +61,7 @@ DASHED = (*WITH_P, b"snmp[a-z]{3,8}", b"lftp", b"security")
 
 #: The beginning of every such option: searching for it is faster than searching for the commands.
 _HINT = re.compile(
-    rb"-(?<=[ \t]-)(?:[uUapPwkKNs]|hp|-(?:proxy-)?user|-auth|-(?:src-|dest-)?creds|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )"
+    rb"-(?<=[ \t]-)(?:[uUaApPwkKNs]|hp|-(?:proxy-)?user|-auth|-(?:src-|dest-)?creds|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )"
 )
 
 

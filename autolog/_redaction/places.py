@@ -95,17 +95,22 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
             begun = _LINE_START.search(text, max(0, found.start() - 90), found.start())
             if begun is None or not (found[3] or begun[1]):
                 continue
-            name = (begun[2] + found[1] + found[2]).decode()
+            name = text[begun.start(2) : found.end(2)].decode()
             value = text[slice(*found.span(4))].decode()
             aligned = not (found[3].strip() or begun[1])
             if _IN_CODE.search(value) or (aligned and (not is_chosen(value) or is_identifier(value))):
                 continue
             if (holds_password(name) and (is_given(value) or is_jumbled(value))) or (
-                name.lower().endswith("secret")
-                and is_chosen(value)
-                and not (value.islower() and value.replace("_", "").replace("-", "").isalnum())
+                name.lower().endswith("secret") and is_chosen(value) and not _may_be_name(value, name.isupper())
             ):
                 yield found.span(4)
+
+
+def _may_be_name(value: str, of_environment: bool) -> bool:
+    """Return whether the value of a setting may be a variable or, except in the environment, the name of a secret."""
+    if of_environment:
+        return is_identifier(value)
+    return value.islower() and value.replace("_", "").replace("-", "").isalnum()
 
 
 #: Settings beside others on one line, as in a libpq connection string; and what may precede their names.

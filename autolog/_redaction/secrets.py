@@ -37,7 +37,7 @@ from autolog._redaction.spoken import AFTER_CODE, codes_in, named_codes_in, spok
 from autolog._redaction.statements import SIGNS_BESIDE_NAMES, beside_names, inserts_in
 from autolog._redaction.tokens import key_blocks_in
 from autolog._redaction.told import SIGNS, told_in
-from autolog._redaction.values import is_given, is_strong
+from autolog._redaction.values import is_chosen, is_given, is_identifier, is_strong
 
 
 def secrets_in(text: str) -> Iterator[Span]:
@@ -233,11 +233,17 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     if not _PLAIN.fullmatch(value):
         return names_secret(name) and is_given(value) and is_mixed(value) and not _PATTERN.search(value)
     if names_secret(name):
-        long = len(value) >= RUN or (quoted and len(value) >= RUN // 2)
-        return long and (looks_random(value) or (quoted and is_mixed(value)))
+        return _is_certain(value, quoted)
     if len(value) < RUN or not (suggests_secret(name) or holds_random(name)):
         return quoted and holds_key(name) and len(value) >= KEY_LENGTH and is_drawn(value)
     return looks_random(value)
+
+
+def _is_certain(value: str, quoted: bool) -> bool:
+    """Return whether a value under a name that is always that of a secret is one, and no variable or call."""
+    if len(value) < (RUN // 2 if quoted else RUN):
+        return False
+    return looks_random(value) or (is_mixed(value) and (quoted or (not is_identifier(value) and is_chosen(value))))
 
 
 def _signs() -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autolog._redaction.calls import USER_AND_PASSWORD
 from autolog._redaction.names import looks_random
 from autolog._redaction.signs import Signed, SignedPlaces, searches_for
-from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, QUOTED, WORD
+from autolog._redaction.spans import AMPERSAND, MAYBE_QUOTE, QUOTE, QUOTED, WORD
 from autolog._redaction.values import is_any, is_chosen, is_given, is_given_or_word
 
 #: A library's record of a password's hash, and the key in the settings of an issuer of tokens.
@@ -97,6 +97,18 @@ _AFTER_WORDS: tuple[SignedPlaces, ...] = (
     ((rb"key s:(?<= key s:)",), ((rb"(?<= )key s:([^\s\"'`\\]{5,63})", is_given),)),
     ((rb":(?<=wifi:)[^\n;]{1,60};",), ((rb"wifi:(?:[^\n;]{1,60};){0,3}p:([^\s;\"\\]{8,63});", is_any),)),
     ((rb"::(?<=userpassword::)",), ((rb"userpassword:: ([a-z0-9+/]{8,400}={0,2})", bool),)),
+    ((rb"\{s(?:sha|ha|md5)\d{0,3}\}", rb"\{md5\}", rb"\{crypt\}"),
+     ((rb"\{(?:s?sha\d{0,3}|s?md5|crypt)\}([\w+/=$.]{16,200})", looks_random),)),
+    ((rb":::(?<=[0-9a-f]{8}:::)",), ((rb":([0-9a-f]{32}):::", bool),)),
+    ((rb"-set(?<=--set)(?:-string)?[ =]",),
+     ((rb"--set(?:-string)?[ =]" + MAYBE_QUOTE + rb"[^\s\"'`\\]{0,200}?pass(?:word|wd)?=((?:[^\s\"'`\\;|&,]|" +
+       AMPERSAND + rb"){4,256})", is_given_or_word),)),
+    ((rb"-pass[ =]" + MAYBE_QUOTE + rb"pass:",),
+     ((rb"-pass[ =]" + MAYBE_QUOTE + rb"pass:" + WORD, is_given_or_word),)),
+    ((rb"/rp (?<=[ \t]/rp )",), ((rb"schtasks [^\n]{0,300}?/rp " + MAYBE_QUOTE + WORD, is_given_or_word),)),
+    ((rb"config (?<=rclone config )",),
+     ((rb"rclone config [^\n]{1,200}? pass(?:word)?[ =]" + MAYBE_QUOTE + WORD, is_given_or_word),)),
+    ((rb"_token_(?<=tf_token_)",), ((rb"tf_token_\w{3,80}\s?[=:]\s?" + MAYBE_QUOTE + WORD, looks_random),)),
 )  # fmt: skip
 #: These searches with their signs.
 OF_TOOLS: tuple[Signed, ...] = searches_for(_AFTER_WORDS)

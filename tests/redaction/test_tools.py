@@ -17,6 +17,8 @@ SIGNS = Signs(OF_TOOLS, {})
     ('expect "assword:"\nsend "tulipriver\\r"', ["tulipriver"]), ('expect "$ "\nsend "ls2\\r"', []), ('expect "assword:"\nsend "$pass1\\r"', []),
     ("wrangler secret put X <<< p4ss!word", ["p4ss!word"]), ("grep x2 <<< p4ss!word", []), ("pre-shared-key p4ss!word", ["p4ss!word"]),
     ("WIFI:T:WPA;S:Home;P:tulipriver;;", ["tulipriver"]), ("bw unlock p4ss!word", ["p4ss!word"]), ("rootpw --plaintext p4ss!word", ["p4ss!word"]),
+    ("helm install a --set image.tag=v1.2,auth.password=p4ss!word", ["p4ss!word"]), ("helm install a --set image.tag=v1.2", []), ("f'{sha}/some/path/to/a/file'", []), ("{md5} and {crypt}", []),
+    ("cmd /rp relative/path/1", []), ("::: note", []), ("tf_token_count = 4096", []), ("rclone config show", []),
 ])  # fmt: skip
 def test_only_what_a_tool_takes_as_a_secret_is_one(text: str, secrets: list[str]) -> None:
     plain = text.encode()
