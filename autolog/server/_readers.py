@@ -68,12 +68,16 @@ class Reader(Load):
             ClientDisconnect: if it leaves before the function returns.
         """
         result: list[T] = []
+        failure: Exception = ClientDisconnect()
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_when_left, receive, group.cancel_scope)
-            result.append(await self.run(function, *args))
+            try:
+                result.append(await self.run(function, *args))
+            except Exception as error:  # noqa: BLE001 - raised below, and not as one of a group
+                failure = error
             group.cancel_scope.cancel()
         if not result:
-            raise ClientDisconnect
+            raise failure
         return result[0]
 
     async def next_piece(self, pieces: Iterator[bytes]) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from live import KEY, live
+from live import KEY, Live, live
 from waiting import until
 
 from autolog._record.record import Record
@@ -159,3 +159,8 @@ def test_what_is_read_for_a_client_ends_when_it_leaves(tmp_path: Path, path: str
         server.store.find = found  # type: ignore[method-assign]
         reads = [pool.submit(httpx2.get, f"{server.url}/api/v1/records", headers={"x-api-key": KEY}) for _ in range(9)]
         assert {len(read.result().json()["records"]) for read in reads} == {1}
+
+
+def test_what_a_read_is_refused_for_is_said(running: Live) -> None:
+    answer = httpx2.get(f"{running.url}/api/v1/records?colour=red", headers={"x-api-key": KEY})
+    assert (answer.status_code, "colour: there is no such filter" in answer.text) == (400, True)
