@@ -350,6 +350,9 @@ def _fill_gaps(known: Record, span: Record) -> None:
     for name, value in taken.items():
         setattr(span, name, value)
         setattr(known, name, value)
+    if known.status == "ok":  # a reader that stops is an error only to the span
+        for name in ("status", "error_type", "error_message"):
+            setattr(span, name, DEFAULTS[name])
     span.id, span.project, span.kind, span.dialect = known.id, known.project, "llm", "native"
     span.request_body = span.response_body = None
     for name in MERGED:

@@ -16,10 +16,12 @@ from autolog.server._reports import (
     NEAR,
     begun,
     id_kind,
+    is_broken_off,
     is_call,
     is_comparable,
     is_counted,
     is_silent,
+    outcome,
     reports,
     sender,
     used,
@@ -70,6 +72,8 @@ class Known:
         self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
         self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
         """By project and usage, and then by the kind of the response id."""
+        self._broken_off: dict[str, _Group] = defaultdict(_Group)
+        """By project, the calls of which layers may know different counts."""
         self._during: dict[str, list[Candidate]] = defaultdict(list)
         """By project, the stored calls that were made at the time of those that say nothing of themselves."""
         self._by_span: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
@@ -84,7 +88,7 @@ class Known:
             for asking, native in ((others, None), (natives, False)):  # two native records are never the same call
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
-            self._fetch_during(store, project, [call for call in of_project if is_silent(call)])
+            self._fetch_during(store, project, [call for call in of_project if is_silent(call) or _is_untold(call)])
             self._fetch_traces(store, project, of_project)
 
     @property
@@ -104,7 +108,7 @@ class Known:
             self._note(store.by_usage(project, tokens, native, since, until, each))
 
     def _fetch_during(self, store: Store, project: str, silent: Sequence[Record]) -> None:
-        """Fetch the calls that were open during those that say nothing of themselves."""
+        """Fetch the calls that were open during those that say nothing of themselves, or not what they used."""
         for stretch, since, until in _stretches(silent):
             query = Query({"project": project, "kind": "llm"}, since=since, until=until)
             for call in filter(is_call, store.find(query, EACH_USAGE + 2 * len(stretch))):
@@ -150,6 +154,8 @@ class Known:
         if record.response_id:
             self._by_response[record.project, record.response_id].put(candidate)
         self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(candidate)
+        if is_broken_off(record):
+            self._broken_off[record.project].put(candidate)
 
     def _note_reports(self, candidate: Candidate) -> None:
         for report in reports(candidate.record).values():
@@ -238,7 +244,9 @@ class Known:
         by_kind = self._by_usage[record.project, used(record)]
         groups += [group for other, group in by_kind.items() if kind is None or other != kind]  # ids of one kind decide
         if record.dialect == "otlp" and is_counted(record):
-            groups += self._by_usage[record.project, (None, None, record.status)].values()
+            groups += self._by_usage[record.project, (None, None, outcome(record))].values()
+        if is_broken_off(record):
+            groups.append(self._broken_off[record.project])
         during = self._during[record.project] if is_silent(record) else []
         for others in (*(group.nearest(record) for group in groups), during, self._in_place(record)):
             found = [
@@ -282,8 +290,13 @@ def _token_counts(record: Record) -> Iterator[Tokens]:
     """Yield the input and output tokens that reports of a record's call may have."""
     tokens, output, _ = used(record)
     yield from itertools.product([tokens] if tokens else [None, 0], [output] if output else [None, 0])
-    if record.dialect == "otlp":  # of a span that says nothing
+    if record.dialect == "otlp" or is_broken_off(record):  # of a span that says nothing
         yield None, None
+
+
+def _is_untold(record: Record) -> bool:
+    """Return whether a span does not say what a call used that was broken off, of which other layers may know more."""
+    return record.dialect == "otlp" and is_broken_off(record) and used(record)[:2] == (None, None)
 
 
 def _distance(one: Record, other: Record) -> timedelta:

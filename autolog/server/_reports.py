@@ -79,13 +79,12 @@ def is_one_call(one: Record, other: Record) -> bool:
     if _are_comparable(one.response_id, other.response_id):
         return one.response_id == other.response_id and apart <= APART
     if _is_in_place(one, other) or _is_in_place(other, one):
-        return _share_model(one, other) is not False and one.status == other.status
+        return _share_model(one, other) is not False and outcome(one) == outcome(other)
     if is_silent(one) != is_silent(other):
         silent, other = (one, other) if is_silent(one) else (other, one)
         return bool(_share_model(silent, other)) and _is_during(silent, other) and _may_be_of_one_process(silent, other)
     return (
-        used(one) == used(other)
-        and (is_counted(one) or (is_comparable(one) and is_comparable(other) and _say_the_same(one, other)))
+        _used_the_same(one, other)
         and bool(_share_model(one, other))
         and _overlap(one, other)
         and _may_be_of_one_process(one, other)
@@ -104,12 +103,24 @@ def used(record: Record) -> tuple[int | None, int | None, str]:
 
     A count of 0 is None: of embeddings and failed calls, some layers report 0 and others nothing.
     """
-    return record.usage_input_tokens or None, record.usage_output_tokens or None, record.status
+    return record.usage_input_tokens or None, record.usage_output_tokens or None, outcome(record)
+
+
+def outcome(record: Record) -> str:
+    """Return the status of a record; the stream of a call that its reader stops has not failed, as some layers say."""
+    stopped = record.status == "error" and (record.error_type or "").rpartition(".")[2] == "GeneratorExit"
+    return "ok" if stopped else record.status
+
+
+def is_broken_off(record: Record) -> bool:
+    """Return whether a call failed, or its stream was not read to the end, so that layers know different counts."""
+    unfinished = bool(record.request_stream) and not record.response_finish_reasons
+    return record.status == "error" or unfinished
 
 
 def is_counted(record: Record) -> bool:
     """Return whether reports of a record's call can be recognized by what it used."""
-    return bool(record.usage_input_tokens or record.usage_output_tokens) or record.status == "error"
+    return bool(record.usage_input_tokens or record.usage_output_tokens) or outcome(record) == "error"
 
 
 def is_comparable(record: Record) -> bool:
@@ -182,6 +193,20 @@ def _gap(one: Record, other: Record) -> timedelta | None:
     if other.start_time is None and one.end_time is not None:  # an event is logged at any time during the call
         return max(first - second, second - one.end_time, timedelta(0))
     return abs(first - second)
+
+
+def _used_the_same(one: Record, other: Record) -> bool:
+    """Return whether what two records used is the same and tells that they report one call, or their texts do.
+
+    Of a call that was broken off, the output is counted at different times, and some layers report no tokens at all.
+    """
+    if used(one) == used(other) and is_counted(one):
+        return True
+    if not (is_comparable(one) and is_comparable(other) and _say_the_same(one, other)):
+        return False
+    (tokens, _, ended), (other_tokens, _, other_ended) = used(one), used(other)
+    both_broken_off = is_broken_off(one) and is_broken_off(other) and ended == other_ended
+    return used(one) == used(other) or (both_broken_off and None in (tokens, other_tokens))
 
 
 def _overlap(one: Record, other: Record) -> bool:

@@ -596,6 +596,31 @@ def test_calls_without_tokens_are_recognized_by_their_texts(store: Store, how: s
         assert len(bills(store)) - before == calls, (fields, other)
 
 
+#: How the layers above a call say that it was broken off, and what autolog knows of it.
+BROKEN_OFF: list[tuple[dict[str, object], dict[str, object]]] = [
+    ({"error_type": "GeneratorExit"}, {}),
+    ({"error_type": "GeneratorExit"}, {"usage_input_tokens": 9}),
+    ({"error_type": "RemoteProtocolError"}, {"status": "error", "error_type": "httpx2.RemoteProtocolError"}),
+    ({"error_type": "RemoteProtocolError"}, {"status": "error", "usage_input_tokens": 9}),
+]
+
+
+@arriving
+@pytest.mark.parametrize(("ended", "known"), BROKEN_OFF, ids=str)
+def test_a_stream_that_is_broken_off_is_one_call_whatever_layers_say_of_its_end(
+    store: Store, how: str, order: int, ended: dict[str, object], known: dict[str, object]
+) -> None:
+    """Layers above report a stream that its reader stops as an error, and no tokens of one that was broken off."""
+    said = {"input_preview": "Tell of the sea", "output_preview": "The sea"}
+    native = call("native", 1, **{**NO_TOKENS, **said, "request_stream": True, **known})
+    spans = [report(scope, status="error", **NO_TOKENS, **said, **ended) for scope in "xy"]
+    later = report("x", 60, status="error", **NO_TOKENS, **said, **ended)
+    found = arrive(store, [*spans, native, later], how, order)
+    assert set(bills(store)) == {"native-1", "x-60"}
+    (one,) = (item for item in found if item.id == "native-1")
+    assert (one.status, one.usage_input_tokens) == (native.status, native.usage_input_tokens)
+
+
 @arriving
 def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, order: int) -> None:
     loggers = [call("litellm", 1), call("langsmith", 1, response_id=None), call("openai_agents", 1, request_model=None)]
