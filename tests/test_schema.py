@@ -17,7 +17,7 @@ ALIASES = "^/(langsmith|accounts|otel|api/otel|v1/otel|v1/logs/otel|api/public/o
 #: By store and thoroughness, the requests. What is not valid is refused before it reaches the store, so only SQLite's
 #: server gets it. ClickHouse's gets a few of every operation, and whatever its reads may be asked.
 REQUESTS = {
-    ("sqlite", False): ["--phases=coverage,fuzzing --max-examples=5"],
+    ("sqlite", False): ["--phases=coverage,fuzzing --max-examples=2"],
     ("sqlite", True): ["--phases=coverage,fuzzing --max-examples=50"],
     ("clickhouse", False): [
         "--phases=fuzzing --mode=positive --max-examples=2",
