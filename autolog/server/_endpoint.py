@@ -121,7 +121,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> tuple
         result = route.handler(call)
         quick: Reply = await result if isawaitable(result) else result  # type: ignore[assignment]
         return quick, reader
-    load = reader if route.scope == "read" else services.load
+    load = reader if route.scope == "read" else services.load_of_writer(call.principal.key_id)
     with load.request() as share:
         share.hold(len(call.body))
         if body is None and request.method in _WITH_BODY:

@@ -42,7 +42,7 @@ class Limits:
             half of that, or a single reply.
         requests: the most requests that are served or wait at the same time; further ones are answered with 503.
             Requests that read may be half of them, and half as many as there may be connections; those of one key half
-            of that.
+            of that. Requests of one key that write may be three quarters of all, and have three quarters of the memory.
         streams: the most replies that are streamed at the same time (`/api/v1/tail`, the live list of logs, lists and
             exports with bodies), and at most a quarter of the connections, those of one key half of that; further ones
             are answered with 503.
@@ -84,6 +84,10 @@ class Limits:
             streams=max(1, self.streams // 2),
             memory_bytes=self.memory_bytes // 2,
         )
+
+    def of_one_writer(self) -> Limits:
+        """Return the limits for the requests of one key that write, which leave room for those of others."""
+        return replace(self, requests=max(1, self.requests * 3 // 4), memory_bytes=self.memory_bytes * 3 // 4)
 
     def anonymous(self) -> Limits:
         """Return the limits for a request that is read before its key is known."""
@@ -205,6 +209,20 @@ class Load:
 
     def _exceeds(self, size: int) -> bool:
         return self.bytes + size > self._limits.memory_bytes
+
+
+class Part(Load):
+    """The part of one key in a whole load. Its only body may be larger than its part of the memory."""
+
+    def __init__(self, limits: Limits, whole: Load) -> None:
+        super().__init__(limits, whole)
+        self._all = whole
+
+    def check_alone(self, size: int) -> None:
+        self._all.check_alone(size)
+
+    def _exceeds(self, size: int) -> bool:
+        return self.bytes > 0 and super()._exceeds(size)
 
 
 class Share:

@@ -17,7 +17,7 @@ from anyio import CancelScope, CapacityLimiter
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from autolog.server._limits import Limits, Load
+from autolog.server._limits import Limits, Load, Part
 from autolog.stores._contract import Store
 
 T = TypeVar("T")
@@ -48,8 +48,8 @@ class Readers(Load):
         return found
 
 
-class Reader(Load):
-    """The part of one key in all requests that read. Its only reply may be larger than its part of the memory."""
+class Reader(Part):
+    """The part of one key in all requests that read."""
 
     def __init__(self, readers: Readers) -> None:
         super().__init__(readers.limits_of_one, readers)
@@ -109,12 +109,6 @@ class Reader(Load):
                     await asyncio.wait({task}, timeout=ENDING)
             task.exception()
             raise
-
-    def check_alone(self, size: int) -> None:
-        self._readers.check_alone(size)
-
-    def _exceeds(self, size: int) -> bool:
-        return self.bytes > 0 and super()._exceeds(size)
 
 
 async def _cancel_when_left(receive: Receive, scope: CancelScope) -> None:

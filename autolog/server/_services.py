@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio import CapacityLimiter
@@ -14,7 +15,7 @@ from autolog.server._budgets import Spending
 from autolog.server._duplicates import Deduplicator
 from autolog.server._ingest import Ingest
 from autolog.server._keys import Keyring
-from autolog.server._limits import Limits, Load, RateLimiter
+from autolog.server._limits import Limits, Load, Part, RateLimiter
 from autolog.server._logs import RequestLog
 from autolog.server._metrics import Metrics
 from autolog.server._notify import Notifier
@@ -58,6 +59,7 @@ class Services:
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
         self.readers = Readers(limits, self.load, store)
+        self._writing: WeakValueDictionary[str, Part] = WeakValueDictionary()
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)
@@ -69,6 +71,13 @@ class Services:
         self._refreshing = asyncio.Lock()
         self._lookups = CapacityLimiter(LOOKUPS)
         self._threads = CapacityLimiter(THREADS)
+
+    def load_of_writer(self, key_id: str) -> Load:
+        """Return the part of one key in the load by requests that write. To be called on the event loop's thread."""
+        found = self._writing.get(key_id)
+        if found is None:
+            found = self._writing[key_id] = Part(self.limits.of_one_writer(), self.load)
+        return found
 
     async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread of the pool for requests that write."""

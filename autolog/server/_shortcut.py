@@ -105,7 +105,7 @@ class Exchange:
         self.scope["state"]["key_id"] = call.principal.key_id
         services = shortcut.services
         try:
-            self._share = services.load.request()
+            self._share = services.load_of_writer(call.principal.key_id).request()
         except Fault as fault:
             self._answer(refusal(call.request, shortcut.route, fault))
             return

@@ -50,6 +50,11 @@ Answer = tuple[Waiter, Any, BaseException | None]
 #: What one transaction may cost, in rows of an index, each some 50 us in a SQLite file: others wait that long. A store
 #: with several writers is remote, where each transaction takes some time and rows hardly any.
 MOST, MOST_REMOTE = 2_000, 20_000
+#: The seconds that a transaction on a file should take. After one that took twice as long, the next ones may cost less,
+#: down to `LEAST`: records may cost more than they look, as those do that are merged into large ones.
+AIM, LEAST = 0.1, 64
+#: What part of a transaction the first records of a request get, until it is known how long they take: one in `FIRST`.
+FIRST = 10
 #: The cost of a change, of each of its records, the bytes of bodies that cost as much as a row, and the rows that a
 #: second of decoding costs.
 CHANGE, RECORD, BYTES, SECOND = 4, 4, 16 * 1024, 20_000
@@ -211,15 +216,18 @@ class Writer:
 
     def _run(self, queue: Turns[Queued]) -> None:
         gathers = queue is self._record_writes
-        more_until = 0.0
+        more_until, most = 0.0, self._most
         while queue.wait():
             began = monotonic()
             sleep(max(0.0, more_until - began))
             group: list[Queued] = []
             failed: list[Answer] = []
-            queue.deal(partial(_take_on, group, failed), self._most)
+            queue.deal(partial(_take_on, group, failed, self._most // FIRST), most)
+            parts = [item.part for item in group]
             _deliver([*failed, *self._commit(group)])
             ended = monotonic()
+            if self._store.writers == 1:
+                most = _next_most(most, parts, ended - began) if ended - began > 2 * AIM else min(self._most, 2 * most)
             more_until = ended + GATHER * (ended - began) if gathers and len(group) > 1 else 0.0
 
     def _commit(self, group: list[Queued]) -> list[Answer]:
@@ -271,13 +279,18 @@ class Writer:
             return item, None, error
 
 
-def _take_on(group: list[Queued], failed: list[Answer], item: Queued, most: int) -> tuple[int, Queued | None]:
+def _take_on(
+    group: list[Queued], failed: list[Answer], first: int, item: Queued, most: int
+) -> tuple[int, Queued | None]:
     """Add a change, or as many of its records as cost `most`, to a group; return the cost, and what is left of it.
 
-    A deferred change is decoded first; if it is invalid, its answer is added to `failed`.
+    If they are its first, they cost at most `first`, and the rest waits for another transaction. A deferred change is
+    decoded first; if it is invalid, its answer is added to `failed`.
     """
     if item.failed:  # with its earlier records
         return 1, None
+    if item.part and not item.results:
+        return most, item
     started, change, is_new = monotonic(), item.change, not item.part
     if isinstance(change, DeferredChange):
         try:
@@ -287,19 +300,25 @@ def _take_on(group: list[Queued], failed: list[Answer], item: Queued, most: int)
             return CHANGE + int(SECOND * (monotonic() - started)), None
     cost = CHANGE + int(SECOND * (monotonic() - started))
     records = change.records if isinstance(change, RecordWrite) else ()
-    first = item.begun
-    while item.begun < len(records) and (cost < most or item.begun == first):
+    before, bound = item.begun, most if item.results else min(most, first)
+    while item.begun < len(records) and (cost < bound or item.begun == before):
         cost += _cost(records[item.begun])
         item.begun += 1
     item.part = records[len(item.results) : item.begun]
     if is_new:
         group.append(item)
-    return cost, item if item.begun < len(records) else None
+    return (max(cost, most), item) if item.begun < len(records) else (cost, None)
 
 
 def _cost(record: Record) -> int:
     size = len(record.request_body or b"") + len(record.response_body or b"")
     return RECORD + len(record.tags) + len(record.metadata) + size // BYTES
+
+
+def _next_most(most: int, parts: Sequence[Sequence[Record]], seconds: float) -> int:
+    """Return what the transaction after one that took too long may cost: what could have been made in time."""
+    cost = sum(CHANGE + sum(map(_cost, part)) for part in parts)
+    return max(LEAST, min(most, int(cost * AIM / seconds)))
 
 
 def _record_writes(group: list[Queued]) -> list[tuple[RecordWrite, Queued]]:

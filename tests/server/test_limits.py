@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import socket
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from waiting import until
 
 from autolog._record.record import Record
 from autolog._record.zstd import zstd
+from autolog.dialects._fault import Fault
 from autolog.server import Limits, create_app
 from autolog.server._keys import create_key
 from autolog.server._readers import THREADS
@@ -119,3 +121,26 @@ def test_rate_limit(store: Store) -> None:
         assert statuses[-1] == 429
         answer = server.call("POST", "/v5/prompts/log", {"path": "x"})
         assert (answer.status_code, int(answer.headers["retry-after"])) == (429, 1)
+
+
+def test_requests_of_one_key_that_write_leave_room_for_others(tmp_path: Path) -> None:
+    head = "POST {} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 100\r\n\r\n "
+    with live(tmp_path / "s.db", Limits(requests=8, memory_bytes=8_000)) as server, ExitStack() as stack:
+        other = {"x-api-key": create_key(server.store, "other")}
+        address = httpx2.URL(server.url)
+        for path in ("/api/logs/insert", "/api/v1/records") * 5:  # their bodies never come
+            slow = stack.enter_context(socket.create_connection((address.host, address.port)))
+            slow.sendall(head.format(path, KEY).encode())
+        load = server.services.load
+        until(lambda: load.requests == 6)
+        answer = httpx2.post(f"{server.url}/api/logs/insert", headers={"x-api-key": KEY}, json={"model": "m"})
+        assert answer.status_code == 503
+        body = {"model": "m", "description": "x" * 1_000}
+        assert httpx2.post(f"{server.url}/api/logs/insert", headers=other, json=body).status_code == 200
+    part = server.services.load_of_writer("one")
+    part.check_alone(8_000)
+    part.add(7_000)  # a body may be larger if it is the only one
+    with pytest.raises(Fault):
+        part.add(1)
+    part.add(-7_000)
+    assert server.services.load_of_writer("one") is part

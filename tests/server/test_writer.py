@@ -179,6 +179,22 @@ def test_a_request_of_which_a_later_part_fails_is_answered_with_the_error(store:
     writer.close()
 
 
+def test_records_that_take_long_are_written_a_few_at_a_time(tmp_path: Path) -> None:
+    """What they take shows only when they are written."""
+    writer = Writer(open_store(f"sqlite:///{tmp_path}/s.db"), 1000)
+    sizes = list[int]()
+
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        sizes.append(len(records))
+        time.sleep(0.02 * len(records))
+        return store.write(records)
+
+    assert writer.submit(RecordWrite([record(number) for number in range(300)], write, len)).result(60) == 300
+    assert max(sizes) <= 60  # the first, whose time was not known
+    assert max(sizes[1:]) <= 30
+    writer.close()
+
+
 HERE = Path(__file__).parents[2]
 
 

@@ -79,7 +79,17 @@ class RecordWriter:
         for _, record, _ in new:
             self._rollups.note(record, 1)
         self._write_beside(new)
-        return [self._merge(record) if seq in known else seq for seq, record in zip(seqs, records, strict=True)]
+        if not known:
+            return seqs
+        merged: dict[tuple[str, str], list[Record]] = {}
+        for seq, record in zip(seqs, records, strict=True):
+            if seq in known:
+                merged.setdefault((clean(record.project), clean(record.id)), []).append(record)
+        numbers = {key: self._merge(key, parts) for key, parts in merged.items()}
+        return [
+            numbers[clean(record.project), clean(record.id)] if seq in known else seq
+            for seq, record in zip(seqs, records, strict=True)
+        ]
 
     def _free_numbers(self, records: Sequence[Record], keep_seq: bool) -> list[int]:
         """Return a sequence number for each record: with `keep_seq`, its own if that is free; else the next one."""
@@ -118,12 +128,14 @@ class RecordWriter:
             self._delete_beside(seq)
         self._db.executemany("DELETE FROM log WHERE n = ?", [(seq,) for seq in seqs])
 
-    def _merge(self, record: Record) -> int:
-        """Merge a record into the existing one, and return its sequence number."""
-        (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
+    def _merge(self, key: tuple[str, str], records: Sequence[Record]) -> int:
+        """Merge records into the existing one, which is read and written once; return its sequence number."""
+        (old,) = load(self._db, "project = ? AND id = ?", key)
         seq = old.seq or 0
-        merge(add_bodies(self._db, old, self._bodies), record)
-        join_pieces(old)
+        add_bodies(self._db, old, self._bodies)
+        for record in records:
+            merge(old, record)
+            join_pieces(old)
         old.seq, old.updated_at = seq, datetime.now(UTC)
         self._rewrite(old)
         return seq

@@ -13,7 +13,7 @@ import pytest
 from autolog._record.record import Record
 from autolog.stores.query import Query
 from autolog.stores.sqlite._file import SQLiteFile
-from autolog.stores.sqlite._records import LARGE
+from autolog.stores.sqlite._records import LARGE, RecordWriter
 from autolog.stores.sqlite._rows import INDEXED
 from autolog.stores.sqlite.store import SQLiteStore
 
@@ -117,3 +117,23 @@ def test_a_record_is_found_by_a_bounded_number_of_tags_scores_and_names_and_keep
     store.delete(Query())
     for table in ("facet", "meta", "rollup_hour", "rollup_day"):
         assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_stored_record_is_rewritten_once_for_all_parts_of_it_in_a_batch(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (known,) = store.write([Record(id="a", tags=["first"], request_body=b"{}")])
+    rewritten, rewrite = list[str](), RecordWriter._rewrite
+    monkeypatch.setattr(
+        RecordWriter, "_rewrite", lambda self, record: (rewritten.append(record.id), rewrite(self, record))
+    )
+    parts = [Record(id="a", metadata={f"k{number}": "v"}, user=f"u{number}") for number in range(50)]
+    others = [Record(id="b", tags=["x"]), Record(id="b", session="s")]
+    seqs = store.write([*parts, *others])
+    assert seqs[:50] == [known] * 50
+    assert seqs[50] == seqs[51] != known
+    assert rewritten == ["a", "b"]
+    (found,) = store.find(Query({"id": "a"}), bodies=True)
+    assert (found.user, len(found.metadata), found.tags, found.request_body) == ("u49", 50, ["first"], b"{}")
+    (other,) = store.find(Query({"id": "b"}))
+    assert (other.session, other.tags) == ("s", ["x"])
