@@ -225,7 +225,7 @@ def _in_order() -> list[Worker]:
     return sorted(workers, key=lambda worker: worker.stage)
 
 
-def _before_fork() -> None:
+def come_to_rest() -> None:
     """Bring all workers to rest, so that the child inherits no half-finished import and no held lock."""
     opening.pause_for_fork(IMPORT_TIMEOUT)
     deadline = monotonic() + FORK_TIMEOUT
@@ -236,7 +236,8 @@ def _before_fork() -> None:
     _native.hold_signals(_on_sigterm)
 
 
-def _after_fork_in_parent() -> None:
+def resume() -> None:
+    """Let workers and other threads go on, in the parent."""
     _native.release_signals()
     in_c_library.resume_after_fork()
     for worker in workers:
@@ -392,9 +393,8 @@ def _flush_elsewhere() -> None:
         done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
 
 
-# The before-fork hook that is registered last runs first. The hooks of `logging` and `concurrent.futures` take a lock
-# which an import that ours waits for may need. Both modules are imported before this point (`logging` by `_guard`), so
-# that their hooks run after ours.
+# The before-fork hook registered last runs first. Those of `logging` and `concurrent.futures`, imported before this
+# point (`logging` by `_guard`), take a lock which an import that ours waits for may need, and so run after ours.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=come_to_rest, after_in_parent=resume, after_in_child=_after_fork_in_child)
 atexit.register(flush_at_exit)

@@ -31,6 +31,7 @@ __all__ = [
     "SimpleQueue",
     "Thread",
     "allocate_lock",
+    "before_closing_range",
     "before_own_end",
     "before_sudden_end",
     "end_by",
@@ -332,6 +333,12 @@ def before_sudden_end(hook: Hook) -> None:
     """
     for name in ("_exit", "execv", "execve"):  # which the other functions of the family call
         _precede(os, name, lambda *_: hook())
+
+
+@functools.cache
+def before_closing_range(hook: Hook) -> None:
+    """Call `hook` from now on before `os.closerange` closes descriptors, among which ours may be."""
+    _precede(os, "closerange", lambda *_: hook())
 
 
 def _precede(module: ModuleType, name: str, hook: Callable[..., Callable[[], object] | None]) -> None:

@@ -8,13 +8,13 @@ import sqlite3
 import stat
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from autolog._lifecycle import after_fork_in_child, in_c_library, start_over_if_forked
-from autolog._native import sleep
+from autolog._lifecycle import after_fork_in_child, come_to_rest, in_c_library, resume, start_over_if_forked
+from autolog._native import before_closing_range, sleep
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
 #: The device and inode number of a file, which tell it from a later file of the same name; None if there is no file.
@@ -31,6 +31,7 @@ class Connection(sqlite3.Connection):
         start_over_if_forked()  # which closes the parent's connections, before this one counts their locks as its own
         super().__init__(database, *args, **options)
         if database != ":memory:":
+            before_closing_range(_close_before_the_program)
             for known in [known for known in _to_files if known() is None]:
                 with contextlib.suppress(ValueError):  # another thread has removed it
                     _to_files.remove(known)
@@ -65,6 +66,29 @@ def _close_inherited() -> None:
             else:
                 forgo_last_checkpoint(db)
                 db.close()
+
+
+#: How often our connections have been closed because the program was about to close their descriptors.
+_closings = 0
+
+
+def age() -> tuple[int, int]:
+    """Return what changes when connections must be opened anew: in a forked child, and once they are closed."""
+    return os.getpid(), _closings
+
+
+def _close_before_the_program() -> Callable[[], None]:
+    """Close all connections before the program closes a range of descriptors, as it does to become a daemon.
+
+    SQLite would not notice, and would go on writing to whichever files of the program get the same numbers.
+    """
+    global _closings
+    come_to_rest()
+    _closings += 1
+    for db in [db for known in _to_files if (db := known()) is not None]:
+        with contextlib.suppress(sqlite3.Error):
+            db.close()
+    return resume
 
 
 def forgo_last_checkpoint(db: sqlite3.Connection) -> None:

@@ -956,6 +956,32 @@ def test_celery_s_children_flush_before_they_are_killed(tmp_path: Path) -> None:
     assert names == ["last task"]
 
 
+@pytest.mark.parametrize("journal", [False, True], ids=["store", "journal"])
+def test_a_daemon_may_close_all_descriptors(journal: bool, tmp_path: Path) -> None:
+    """SQLite would write to the program's files that get the same numbers, and its own records would be gone."""
+    code, names, _ = named(
+        f"""
+        import autolog, os
+        autolog.configure(durable={journal})
+        for _ in range(3):
+            with autolog.span("before"): pass
+            assert autolog.flush(60)
+            os.closerange(3, 1024)
+            own = [open(f"own-{{number}}", "w+") for number in range(12)]
+            for file in own:
+                print("mine", file=file, flush=True)
+            with autolog.span("after"): pass
+            assert autolog.flush(60)
+            assert autolog.status()["journalled"] == 0
+            for file in own:
+                assert os.path.getsize(file.name) == len("mine\\n"), file.name
+                file.close()
+        """,
+        tmp_path,
+    )
+    assert (code, names) == (0, ["after"] * 3 + ["before"] * 3)
+
+
 def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     code, _, took = named(
         """

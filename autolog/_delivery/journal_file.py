@@ -18,6 +18,7 @@ from autolog._sqlite import (
     Damaged,
     Identity,
     Replaced,
+    age,
     check_is_file,
     identity_of,
     immediate,
@@ -121,17 +122,17 @@ class JournalFile:
     # Opening
 
     def _connection(self) -> sqlite3.Connection:
-        opened = getattr(self._local, "opened", (0, None))
-        if opened != (os.getpid(), identity_of(self.path)):
+        opened = getattr(self._local, "opened", (None, None))
+        if opened != (age(), identity_of(self.path)):
             before = getattr(self._local, "db", None)
-            if before is not None and opened[0] == os.getpid():
+            if before is not None and opened[0] == age():
                 before.close()
             else:
                 self._local.inherited = before  # must not be closed in a forked child
-            self._local.opened = (0, None)
+            self._local.opened = (None, None)
             remove_emptied(self.path, opened[1])
             self._local.db = self._open()
-            self._local.opened = (os.getpid(), identity_of(self.path))
+            self._local.opened = (age(), identity_of(self.path))
         db: sqlite3.Connection = self._local.db
         return db
 

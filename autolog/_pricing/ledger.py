@@ -20,7 +20,7 @@ import msgspec
 
 from autolog._lifecycle import in_c_library
 from autolog._native import allocate_lock
-from autolog._sqlite import Connection, use_write_ahead_log
+from autolog._sqlite import Connection, age, use_write_ahead_log
 
 #: The number of steps into which a period is divided, so that old spending drops out gradually.
 STEPS = 60
@@ -88,16 +88,16 @@ class Ledger:
         self._path = path
         self._now = now
         self._lock = allocate_lock()
-        self._process = os.getpid()
+        self._process, self._age = os.getpid(), age()
         self._db: sqlite3.Connection | None = None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if self._process != os.getpid():  # a connection to a file must not be carried through a fork
             self._process, self._lock = os.getpid(), allocate_lock()
-            if self._path != ":memory:":
-                self._db = None
         with self._lock, in_c_library:
+            if self._age != (now := age()):
+                self._age, self._db = now, self._db if self._path == ":memory:" else None
             if self._db is None:
                 self._db = self._open()
             with self._db as db:  # commits, or rolls back if the block raises

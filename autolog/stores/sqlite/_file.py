@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import sqlite3
 import threading
 import weakref
@@ -25,6 +24,7 @@ from autolog._sqlite import (
     Connection,
     Damaged,
     Traces,
+    age,
     check_is_file,
     forgo_last_checkpoint,
     identity_of,
@@ -76,7 +76,7 @@ class SQLiteFile:
         check_is_file(self.path, self.url)
         with contextlib.suppress(OSError):  # if that fails, SQLite reports why
             make_private(self.path)
-        self._pid, self._depth, self._opened = os.getpid(), 0, False
+        self._age, self._depth, self._opened = age(), 0, False
         self._writer = self._connect()
         try:
             with self.translated():
@@ -177,8 +177,8 @@ class SQLiteFile:
         if self.inside:
             return self._writer
         self._follow()
-        if getattr(self._local, "opened", None) != (os.getpid(), self._identity):
-            self._local.opened = os.getpid(), self._identity
+        if getattr(self._local, "opened", None) != (age(), self._identity):
+            self._local.opened = age(), self._identity
             self._local.db = self._connect()
         db: sqlite3.Connection = self._local.db
         return db
@@ -216,8 +216,8 @@ class SQLiteFile:
     def transaction(self) -> Iterator[None]:
         """Run the block in a transaction: all of its changes are kept, or none. A nested one can fail on its own."""
         with self._lock, self.translated():
-            if self._pid != os.getpid():
-                self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
+            if self._age != age():
+                self._age, self._writer, self._depth = age(), self._connect(), 0
                 self._traces, self._version = Traces.of(self.path), _version_of(self._writer)
                 self.rollups = Rollups()
             inner = self._depth > 0
@@ -322,10 +322,10 @@ class SQLiteFile:
     def close(self) -> None:
         """Close this thread's connections."""
         with self._lock:
-            if self._pid == os.getpid():
+            if self._age == age():
                 self._writer.close()
             reader = getattr(self._local, "db", None)
-            if reader is not None and self._local.opened[0] == os.getpid():
+            if reader is not None and self._local.opened[0] == age():
                 reader.close()
                 self._local.opened = None
 
