@@ -21,6 +21,7 @@ from autolog.server._reports import (
     is_comparable,
     is_counted,
     is_silent,
+    is_untold,
     outcome,
     reports,
     sender,
@@ -88,7 +89,7 @@ class Known:
             for asking, native in ((others, None), (natives, False)):  # two native records are never the same call
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
-            self._fetch_during(store, project, [call for call in of_project if is_silent(call) or _is_untold(call)])
+            self._fetch_during(store, project, [call for call in others if is_silent(call) or is_untold(call)])
             self._fetch_traces(store, project, of_project)
 
     @property
@@ -245,7 +246,9 @@ class Known:
         groups += [group for other, group in by_kind.items() if kind is None or other != kind]  # ids of one kind decide
         if record.dialect == "otlp" and is_counted(record):
             groups += self._by_usage[record.project, (None, None, outcome(record))].values()
-        if is_broken_off(record):
+        if is_broken_off(record) and not is_untold(record):
+            groups += self._by_usage[record.project, (None, None, outcome(record))].values()
+        if is_untold(record):
             groups.append(self._broken_off[record.project])
         during = self._during[record.project] if is_silent(record) else []
         for others in (*(group.nearest(record) for group in groups), during, self._in_place(record)):
@@ -292,11 +295,6 @@ def _token_counts(record: Record) -> Iterator[Tokens]:
     yield from itertools.product([tokens] if tokens else [None, 0], [output] if output else [None, 0])
     if record.dialect == "otlp" or is_broken_off(record):  # of a span that says nothing
         yield None, None
-
-
-def _is_untold(record: Record) -> bool:
-    """Return whether a span does not say what a call used that was broken off, of which other layers may know more."""
-    return record.dialect == "otlp" and is_broken_off(record) and used(record)[:2] == (None, None)
 
 
 def _distance(one: Record, other: Record) -> timedelta:

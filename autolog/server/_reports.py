@@ -118,6 +118,11 @@ def is_broken_off(record: Record) -> bool:
     return record.status == "error" or unfinished
 
 
+def is_untold(record: Record) -> bool:
+    """Return whether a report says nothing of the tokens that its call used."""
+    return used(record)[:2] == (None, None)
+
+
 def is_counted(record: Record) -> bool:
     """Return whether reports of a record's call can be recognized by what it used."""
     return bool(record.usage_input_tokens or record.usage_output_tokens) or outcome(record) == "error"
@@ -204,9 +209,8 @@ def _used_the_same(one: Record, other: Record) -> bool:
         return True
     if not (is_comparable(one) and is_comparable(other) and _say_the_same(one, other)):
         return False
-    (tokens, _, ended), (other_tokens, _, other_ended) = used(one), used(other)
-    both_broken_off = is_broken_off(one) and is_broken_off(other) and ended == other_ended
-    return used(one) == used(other) or (both_broken_off and None in (tokens, other_tokens))
+    broken_off = (is_broken_off(one) or is_broken_off(other)) and outcome(one) == outcome(other)
+    return used(one) == used(other) or (broken_off and (is_untold(one) or is_untold(other)))
 
 
 def _overlap(one: Record, other: Record) -> bool:

@@ -600,6 +600,7 @@ def test_calls_without_tokens_are_recognized_by_their_texts(store: Store, how: s
 BROKEN_OFF: list[tuple[dict[str, object], dict[str, object]]] = [
     ({"error_type": "GeneratorExit"}, {}),
     ({"error_type": "GeneratorExit"}, {"usage_input_tokens": 9}),
+    ({"status": "ok"}, {"usage_input_tokens": 9}),
     ({"error_type": "RemoteProtocolError"}, {"status": "error", "error_type": "httpx2.RemoteProtocolError"}),
     ({"error_type": "RemoteProtocolError"}, {"status": "error", "usage_input_tokens": 9}),
 ]
@@ -613,8 +614,8 @@ def test_a_stream_that_is_broken_off_is_one_call_whatever_layers_say_of_its_end(
     """Layers above report a stream that its reader stops as an error, and no tokens of one that was broken off."""
     said = {"input_preview": "Tell of the sea", "output_preview": "The sea"}
     native = call("native", 1, **{**NO_TOKENS, **said, "request_stream": True, **known})
-    spans = [report(scope, status="error", **NO_TOKENS, **said, **ended) for scope in "xy"]
-    later = report("x", 60, status="error", **NO_TOKENS, **said, **ended)
+    spans = [report(scope, **{**NO_TOKENS, **said, "status": "error", **ended}) for scope in "xy"]
+    later = report("x", 60, **{**NO_TOKENS, **said, "status": "error", **ended})
     found = arrive(store, [*spans, native, later], how, order)
     assert set(bills(store)) == {"native-1", "x-60"}
     (one,) = (item for item in found if item.id == "native-1")
