@@ -52,9 +52,9 @@ Answer = tuple[Waiter, Any, BaseException | None]
 MOST, MOST_REMOTE = 2_000, 20_000
 #: The seconds that a transaction on a file should take. After one that took twice as long, the next ones may cost less,
 #: down to `LEAST`: records may cost more than they look, as those do that are merged into large ones.
-AIM, LEAST = 0.1, 64
+AIM, LEAST = 0.1, 16
 #: What part of a transaction the first records of a request get, until it is known how long they take: one in `FIRST`.
-FIRST = 10
+FIRST = 20
 #: The cost of a change, of each of its records, the bytes of bodies that cost as much as a row, and the rows that a
 #: second of decoding costs.
 CHANGE, RECORD, BYTES, SECOND = 4, 4, 16 * 1024, 20_000
