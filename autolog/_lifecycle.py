@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures.thread  # noqa: F401 - see the end of this module
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -32,8 +33,7 @@ EXIT_TIMEOUT = 1.6
 READ_TIMEOUT = 20.0
 #: The least time for delivery once all spans are records, in seconds; records left after it go to the journal.
 SEND_TIMEOUT = 0.3
-#: Seconds that those records may wait for the journal, to which other processes ending at the same time may be writing,
-#: too: records that do not reach the journal are lost.
+#: Seconds that those records may wait for other processes that are writing to the journal; after that they are lost.
 KEEP_TIMEOUT = 10.0
 #: Seconds of `EXIT_TIMEOUT` that each stage leaves to each later one: to sending, and to journalling unsent records.
 _LAST_PART = 0.15
@@ -60,27 +60,21 @@ class Worker(Protocol):
 
     def pause_for_fork(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until the worker is between two steps, and hold it there."""
-        ...
 
     def resume_after_fork(self) -> None:
         """Resume the worker, in the parent."""
-        ...
 
     def reset(self) -> None:
         """Start over, in the child."""
-        ...
 
     def flush_while_progressing(self, patience: float, at_most: float) -> Any:
         """Flush for up to `at_most` seconds, and give up early after `patience` seconds without progress."""
-        ...
 
     def finish(self, timeout: float) -> Any:
         """Finish all pending work, within `timeout` seconds, and note what is lost."""
-        ...
 
     def close(self, timeout: float) -> Any:
         """Drain, and end the thread, within `timeout` seconds."""
-        ...
 
 
 workers: list[Worker] = []
@@ -225,8 +219,8 @@ def _in_order() -> list[Worker]:
     return sorted(workers, key=lambda worker: worker.stage)
 
 
-def come_to_rest() -> None:
-    """Bring all workers to rest, so that the child inherits no half-finished import and no held lock."""
+def come_to_rest() -> Callable[[], None]:
+    """Bring all workers to rest, so that a child inherits no half-finished import and no held lock; return `resume`."""
     opening.pause_for_fork(IMPORT_TIMEOUT)
     deadline = monotonic() + FORK_TIMEOUT
     for worker in _in_order():
@@ -234,6 +228,7 @@ def come_to_rest() -> None:
     in_c_library.pause_for_fork(LOCKS_TIMEOUT)
     wait_for_leaving(LOCKS_TIMEOUT)
     _native.hold_signals(_on_sigterm)
+    return resume
 
 
 def resume() -> None:
@@ -243,6 +238,10 @@ def resume() -> None:
     for worker in workers:
         worker.resume_after_fork()
     opening.resume_after_fork()
+
+
+#: Registers a hook that is called, while our threads are at rest, before the program closes a range of descriptors.
+before_closing_range = functools.partial(_native.before_closing_range, rest=come_to_rest)
 
 
 def _after_fork_in_child() -> None:

@@ -335,10 +335,26 @@ def before_sudden_end(hook: Hook) -> None:
         _precede(os, name, lambda *_: hook())
 
 
+_before_closing: list[Callable[[], object]] = []
+
+
 @functools.cache
-def before_closing_range(hook: Hook) -> None:
-    """Call `hook` from now on before `os.closerange` closes descriptors, among which ours may be."""
-    _precede(os, "closerange", lambda *_: hook())
+def before_closing_range(hook: Callable[[], object], rest: Hook) -> None:
+    """Call `hook` from now on before `os.closerange` closes descriptors, among which ours may be.
+
+    `rest` is called before all hooks, and what it returns once the descriptors are closed.
+    """
+    if not _before_closing:
+        _precede(os, "closerange", lambda *_: _close_ours(rest))
+    _before_closing.append(hook)
+
+
+def _close_ours(rest: Hook) -> Callable[[], object] | None:
+    resume = rest()
+    for hook in _before_closing:
+        with contextlib.suppress(Exception):  # the program must close its descriptors, and our threads go on
+            hook()
+    return resume
 
 
 def _precede(module: ModuleType, name: str, hook: Callable[..., Callable[[], object] | None]) -> None:

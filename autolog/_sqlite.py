@@ -8,13 +8,13 @@ import sqlite3
 import stat
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from autolog._lifecycle import after_fork_in_child, come_to_rest, in_c_library, resume, start_over_if_forked
-from autolog._native import before_closing_range, sleep
+from autolog._lifecycle import after_fork_in_child, before_closing_range, in_c_library, start_over_if_forked
+from autolog._native import sleep
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
 #: The device and inode number of a file, which tell it from a later file of the same name; None if there is no file.
@@ -77,18 +77,16 @@ def age() -> tuple[int, int]:
     return os.getpid(), _closings
 
 
-def _close_before_the_program() -> Callable[[], None]:
+def _close_before_the_program() -> None:
     """Close all connections before the program closes a range of descriptors, as it does to become a daemon.
 
     SQLite would not notice, and would go on writing to whichever files of the program get the same numbers.
     """
     global _closings
-    come_to_rest()
     _closings += 1
     for db in [db for known in _to_files if (db := known()) is not None]:
         with contextlib.suppress(sqlite3.Error):
             db.close()
-    return resume
 
 
 def forgo_last_checkpoint(db: sqlite3.Connection) -> None:

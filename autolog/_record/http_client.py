@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
+import weakref
 from collections.abc import Mapping
 from importlib import import_module
 from time import monotonic
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 
 import httpcore2
 import httpx2
+
+from autolog._lifecycle import before_closing_range
 
 for _name in ("truststore", "certifi"):  # newer and older versions of httpx2 import this for the first client
     with contextlib.suppress(ImportError):
@@ -52,6 +55,15 @@ class _Route(NamedTuple):
     headers: list[tuple[bytes, bytes]]
 
 
+_clients: weakref.WeakSet[HTTPClient] = weakref.WeakSet()
+
+
+def _disconnect_all() -> None:
+    """Disconnect before the program closes the descriptors: a socket would close those of its own that follow."""
+    for client in list(_clients):
+        client.disconnect()
+
+
 class HTTPClient(httpx2.Client):
     """An httpx2 client whose replies are limited in time and size.
 
@@ -69,15 +81,16 @@ class HTTPClient(httpx2.Client):
         self, timeout: float, reply_timeout: float | None = None, max_bytes: int = MAX_BYTES, **options: Any
     ) -> None:
         super().__init__(timeout=timeout, **options)
+        before_closing_range(_disconnect_all)
+        _clients.add(self)
         self._max_bytes = max_bytes
         self._connection: httpcore2.ConnectionInterface | None = None
         self._routes = functools.lru_cache(maxsize=16)(self._route)
         # httpx2 has no option for httpcore2's `network_backend`. The timeouts of a version that has other names remain.
-        for transport in (getattr(self, "_transport", None), *getattr(self, "_mounts", {}).values()):
-            pool = getattr(transport, "_pool", None)
+        for pool in self._pools():
             if (backend := getattr(pool, "_network_backend", None)) is not None:
                 seconds = timeout if reply_timeout is None else reply_timeout
-                pool._network_backend = _Backend(backend, seconds, max_bytes)  # type: ignore[union-attr]
+                pool._network_backend = _Backend(backend, seconds, max_bytes)
 
     def exchange(self, method: str, address: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """Send a request to a server that gets many from one thread, at half the cost of `request`.
@@ -122,9 +135,20 @@ class HTTPClient(httpx2.Client):
         return connection
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self.disconnect()
         super().close()
+
+    def disconnect(self) -> None:
+        """Close all connections; the next request opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        for pool in self._pools():
+            pool.close()
+
+    def _pools(self) -> list[Any]:
+        transports = (getattr(self, "_transport", None), *getattr(self, "_mounts", {}).values())
+        return [pool for transport in transports if (pool := getattr(transport, "_pool", None)) is not None]
 
     def _route(self, method: str, address: str, headers: tuple[tuple[str, str], ...]) -> _Route | None:
         """Return what requests to an address have in common; None with an httpx2 that has other private names."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import http.server
 import itertools
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpcore2
@@ -227,3 +229,48 @@ def test_a_reply_that_comes_before_the_request_was_sent_is_read() -> None:
     with pytest.raises(httpcore2.WriteError):
         stream.write(bytes(100_000), 30)  # httpcore2 then reads the reply
     assert stream.read(100, 30) == b"HTTP/1.1 413"
+
+
+class Kept(http.server.BaseHTTPRequestHandler):
+    """Answers, and keeps the connection open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def descriptors_to(port: int) -> list[int]:
+    """Return the descriptors of this process's connections to a port."""
+    found = []
+    for number in range(3, 1024):
+        with suppress(OSError), socket.socket(fileno=os.dup(number)) as copy:
+            if copy.getpeername()[1] == port:
+                found.append(number)
+    return found
+
+
+@either
+def test_a_program_that_closes_all_descriptors_keeps_those_that_it_opens_then(
+    ask: Callable[[HTTPClient, str], object],
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Kept) as server, HTTPClient(30) as client:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ask(client, f"http://127.0.0.1:{server.server_port}/")
+        (number,) = descriptors_to(server.server_port)
+        os.closerange(number, number + 1)
+        reading, writing = os.pipe()
+        own = writing if reading != number else reading
+        os.dup2(own, number)  # unless it has that number already
+        before = os.fstat(number)
+        ask(client, f"http://127.0.0.1:{server.server_port}/")
+        assert os.path.samestat(os.fstat(number), before)
+        for descriptor in {reading, writing, number}:
+            os.close(descriptor)
+        server.shutdown()
