@@ -191,7 +191,7 @@ def test_records_that_take_long_are_written_a_few_at_a_time(tmp_path: Path) -> N
 
     assert writer.submit(RecordWrite([record(number) for number in range(300)], write, len)).result(60) == 300
     assert max(sizes) <= 30  # the first, whose time was not known
-    assert max(sizes[1:]) <= 15
+    assert max(sizes[1:]) <= 20  # twice as many as take twice as long as they should
     writer.close()
 
 
