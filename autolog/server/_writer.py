@@ -49,12 +49,13 @@ Answer = tuple[Waiter, Any, BaseException | None]
 
 #: What one transaction may cost, in rows of an index, each some 50 us in a SQLite file: others wait that long. A store
 #: with several writers is remote, where each transaction takes some time and rows hardly any.
-MOST, MOST_REMOTE = 2_000, 20_000
+MOST, MOST_REMOTE = 8_000, 20_000
 #: The seconds that a transaction on a file should take. After one that took twice as long, the next ones may cost less,
 #: down to `LEAST`: records may cost more than they look, as those do that are merged into large ones.
-AIM, LEAST = 0.1, 16
+AIM, LEAST = 0.25, 16
 #: What part of a transaction the first records of a request get, until it is known how long they take: one in `FIRST`.
-FIRST = 20
+#: Each further part costs at most twice as much as the one before.
+FIRST = 5
 #: The cost of a change, of each of its records, the bytes of bodies that cost as much as a row, and the rows that a
 #: second of decoding costs.
 CHANGE, RECORD, BYTES, SECOND = 4, 4, 16 * 1024, 20_000
@@ -98,13 +99,14 @@ class Queued:
     """A change in the queue, and its waiter.
 
     Of a `RecordWrite`, `part` are the records that the current transaction writes, `begun` is how many it and those
-    before it write, and `results` are those of the ones on disk.
+    before it write, `bound` is what the next part may cost, and `results` are those of the records on disk.
     """
 
     change: Change
     waiter: Waiter
     part: Sequence[Record] = ()
     begun: int = 0
+    bound: int = 0
     results: list[Any] = field(default_factory=list)
     failed: bool = False
 
@@ -300,7 +302,8 @@ def _take_on(
             return CHANGE + int(SECOND * (monotonic() - started)), None
     cost = CHANGE + int(SECOND * (monotonic() - started))
     records = change.records if isinstance(change, RecordWrite) else ()
-    before, bound = item.begun, most if item.results else min(most, first)
+    before, bound = item.begun, min(most, item.bound or first)
+    item.bound = 2 * bound
     while item.begun < len(records) and (cost < bound or item.begun == before):
         cost += _cost(records[item.begun])
         item.begun += 1

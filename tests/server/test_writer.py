@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -186,12 +187,25 @@ def test_records_that_take_long_are_written_a_few_at_a_time(tmp_path: Path) -> N
 
     def write(store: Store, records: Sequence[Record]) -> list[int]:
         sizes.append(len(records))
-        time.sleep(0.02 * len(records))
+        time.sleep(0.005 * len(records))
         return store.write(records)
 
-    assert writer.submit(RecordWrite([record(number) for number in range(300)], write, len)).result(60) == 300
-    assert max(sizes) <= 30  # the first, whose time was not known
-    assert max(sizes[1:]) <= 20  # twice as many as take twice as long as they should
+    assert writer.submit(RecordWrite([record(number) for number in range(1000)], write, len)).result(60) == 1000
+    assert max(sizes) == sizes[0] <= 400  # the first, whose time was not known
+    assert max(sizes[1:]) <= 200  # twice as many as take twice as long as they should
+
+
+def test_parts_of_a_request_grow_while_they_are_quick(tmp_path: Path) -> None:
+    writer = Writer(open_store(f"sqlite:///{tmp_path}/s.db"), 1000)
+    sizes = list[int]()
+
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        sizes.append(len(records))
+        return [record.seq or 0 for record in records]
+
+    assert writer.submit(RecordWrite([record(number) for number in range(5000)], write, len)).result(60) == 5000
+    assert all(after <= 2 * before + 1 for before, after in itertools.pairwise(sizes))
+    assert len(sizes) < 20  # five on a quick machine
     writer.close()
 
 
