@@ -111,7 +111,7 @@ class Known:
     def _fetch_during(self, store: Store, project: str, silent: Sequence[Record]) -> None:
         """Fetch the calls that were open during those that say nothing of themselves, or not what they used."""
         for stretch, since, until in _stretches(silent):
-            query = Query({"project": project, "kind": "llm"}, since=since, until=until)
+            query = Query({"project": project, "kind": "llm"}, since=since, until=until, conditions=_of_others(stretch))
             for call in filter(is_call, store.find(query, EACH_USAGE + 2 * len(stretch))):
                 self._during[project].append(self._candidate(call))
                 self.put(self._candidate(call))
@@ -301,6 +301,15 @@ def _distance(one: Record, other: Record) -> timedelta:
     """Return the sum of the differences between the starts and between the ends of two calls."""
     between: timedelta = abs(begun(one) - begun(other))  # type: ignore[operator]
     return between + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))
+
+
+def _of_others(calls: Sequence[Record]) -> tuple[Condition, ...]:
+    """Return a condition for reports of other senders, if all these calls are of one that has a dialect of its own.
+
+    Many senders never say what their calls used, and most projects have records of one sender alone.
+    """
+    dialects = {call.dialect for call in calls}
+    return () if len(dialects) > 1 or "otlp" in dialects else (Condition("dialect", "neq", (*dialects,)),)
 
 
 def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], datetime, datetime]]:

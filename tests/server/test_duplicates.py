@@ -22,6 +22,7 @@ from live import KEY, Live
 from autolog._record.record import Record
 from autolog.dialects.otlp import decode_logs, decode_traces
 from autolog.server._duplicates import Deduplicator
+from autolog.server._known import Known
 from autolog.server._second_look import SecondLook
 from autolog.server._writer import RecordWrite, Writer
 from autolog.stores._contract import Store
@@ -620,6 +621,14 @@ def test_a_stream_that_is_broken_off_is_one_call_whatever_layers_say_of_its_end(
     assert set(bills(store)) == {"native-1", "x-60"}
     (one,) = (item for item in found if item.id == "native-1")
     assert (one.status, one.usage_input_tokens) == (native.status, native.usage_input_tokens)
+
+
+def test_a_call_without_tokens_is_not_compared_with_those_of_its_own_sender(store: Store) -> None:
+    """A store of one sender's calls would be read again for each of them."""
+    said = {**NO_TOKENS, "response_id": None, "input_preview": "Tell of the sea", "output_preview": "The sea"}
+    store.write([call("langsmith", 1)])
+    assert Known(store, [call("langsmith", 2, **said)]).is_empty
+    assert not Known(store, [call("langfuse", 2, **said)]).is_empty
 
 
 @arriving
