@@ -49,16 +49,16 @@ Answer = tuple[Waiter, Any, BaseException | None]
 
 #: What one transaction may cost, in rows of an index, each some 50 us in a SQLite file: others wait that long. A store
 #: with several writers is remote, where each transaction takes some time and rows hardly any.
-MOST, MOST_REMOTE = 8_000, 20_000
+MOST, MOST_REMOTE = 10_000, 30_000
 #: The seconds that a transaction on a file should take. After one that took twice as long, the next ones may cost less,
 #: down to `LEAST`: records may cost more than they look, as those do that are merged into large ones.
 AIM, LEAST = 0.25, 16
 #: What part of a transaction the first records of a request get, until it is known how long they take: one in `FIRST`.
 #: Each further part costs at most twice as much as the one before.
-FIRST = 5
+FIRST = 4
 #: The cost of a change, of each of its records, the bytes of bodies that cost as much as a row, and the rows that a
 #: second of decoding costs.
-CHANGE, RECORD, BYTES, SECOND = 4, 4, 16 * 1024, 20_000
+CHANGE, RECORD, BYTES, SECOND = 4, 10, 16 * 1024, 20_000
 #: How long to wait for the next records after a group of several was written to a remote store, as a share of the time
 #: that the group took: clients that have just been answered send their next records, and join the others'. With 32
 #: clients on a busy machine a third more records a second were written (mean of four runs each on chDB), with a fifth
