@@ -11,11 +11,12 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+from autolog._redaction.signs import NEAR
 from autolog._redaction.spans import Search, Span
 
 #: How many bytes before and after a sign belong to an excerpt at least, and about how many at most. It consists of
 #: whole lines, unless they are longer.
-_BEFORE, _AFTER, _MOST = 320, 640, 4096
+_BEFORE, _AFTER, _MOST = 320, 640 + NEAR, 4096
 #: What separates excerpts: no secret contains it. One that begins within a line must not seem to begin the line.
 _BETWEEN, _BETWEEN_LINES = b"\n\0", b"\n\0\n"
 #: The rest of a word, which is never cut, because the end of a secret would stay.

@@ -38,6 +38,9 @@ def _search_for(places: Iterable[Place]) -> Search:
 
 #: How far a sign may reach, in bytes, and how many bytes of a text are searched at once, so that other threads can run.
 _REACH, _PART = 2048, 262_144
+#: Signs less than this many bytes behind one of the same patterns are passed over: what they are signs of is in an
+#: excerpt with that one. A text may consist of signs, and would take 30 times its size in offsets.
+NEAR = 64
 
 
 class _Sign(NamedTuple):
@@ -112,10 +115,17 @@ class Places:
         return [(first[-1:], re.compile(pattern)) for first, pattern in together]
 
     def __call__(self, lowered: bytes) -> set[int]:
-        """Return the offsets of all signs in a lower-case text."""
+        """Return the offsets of all signs in a lower-case text, except some within `NEAR` bytes of others."""
         found: set[int] = set()
         for at in range(0, len(lowered), _PART):
             for first, pattern in self._patterns:
                 if lowered.find(first, at, at + _PART) >= 0:
-                    found.update([sign.start() for sign in pattern.finditer(lowered, at, at + _PART + _REACH)])
+                    found.update(_apart(pattern, lowered, at))
         return found
+
+
+def _apart(pattern: re.Pattern[bytes], lowered: bytes, at: int) -> Iterator[int]:
+    end = at + _PART
+    while at < end and (sign := pattern.search(lowered, at, end + _REACH)):
+        yield sign.start()
+        at = sign.start() + NEAR

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
-from autolog._redaction.signs import Places, Signs
+from autolog._redaction.signs import NEAR, Places, Signs
 from autolog._redaction.spans import Span
 
 
@@ -36,5 +37,17 @@ def test_a_search_is_chosen_once_by_any_of_its_signs(
 @pytest.mark.parametrize("before", [0, 262_143, 262_144 - 3])
 def test_the_places_of_all_signs_are_found_even_where_they_overlap_or_cross_a_part(before: int) -> None:
     places = Places(lambda: (rb"\$[0-9]{1,40}a", rb"\$(?=b)", rb"q(?<=sq)l", rb"q:"))
-    text = b"-" * before + b"$$111a sql $1b ql $b q: q;"
-    assert places(text) == {before + at for at in (1, 8, 18, 21)}
+    apart = b"-" * NEAR
+    text = b"-" * before + b"$$111a sql $1b ql" + apart + b"$b q:" + apart + b"q;"
+    assert places(text) == {before + at for at in (1, 8, 17 + NEAR, 20 + NEAR)}
+
+
+def test_a_text_that_consists_of_signs_has_few_places() -> None:
+    text = b"$b" * 300_000
+    found = sorted(Places(lambda: (rb"\$(?=b)",))(text))
+    assert found[0] == 0
+    assert found[-1] >= len(text) - NEAR - 2
+    assert all(
+        NEAR <= after - before <= NEAR + 1 for before, after in itertools.pairwise(found) if after % 262_144 > NEAR
+    )
+    assert len(found) < len(text) / NEAR + 10
