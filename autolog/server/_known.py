@@ -244,9 +244,7 @@ class Known:
         kind = id_kind(record.response_id)
         by_kind = self._by_usage[record.project, used(record)]
         groups += [group for other, group in by_kind.items() if kind is None or other != kind]  # ids of one kind decide
-        if record.dialect == "otlp" and is_counted(record):
-            groups += self._by_usage[record.project, (None, None, outcome(record))].values()
-        if is_broken_off(record) and not is_untold(record):
+        if (record.dialect == "otlp" and is_counted(record)) or (is_broken_off(record) and not is_untold(record)):
             groups += self._by_usage[record.project, (None, None, outcome(record))].values()
         if is_untold(record):
             groups.append(self._broken_off[record.project])

@@ -286,8 +286,8 @@ def _take_on(
 ) -> tuple[int, Queued | None]:
     """Add a change, or as many of its records as cost `most`, to a group; return the cost, and what is left of it.
 
-    If they are its first, they cost at most `first`, and the rest waits for another transaction. A deferred change is
-    decoded first; if it is invalid, its answer is added to `failed`.
+    Its first records cost at most `first`, and later ones twice as much as those before; the rest waits for another
+    transaction. A deferred change is decoded first; if it is invalid, its answer is added to `failed`.
     """
     if item.failed:  # with its earlier records
         return 1, None
